@@ -1,0 +1,169 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings shared by every target: the Swift 6 language mode plus the
+/// upcoming features that make imports and existentials explicit.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "tarn",
+    products: [
+        .executable(name: "tarnd", targets: ["tarnd"]),
+        .executable(name: "restore_cache", targets: ["restore_cache"]),
+        .executable(name: "save_cache", targets: ["save_cache"]),
+        .executable(name: "cachectl", targets: ["cachectl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Layer 0: C.
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+
+        // Layer 1: the core. Words, kernels, the layer format, files. No NIO, no Foundation.
+        .target(name: "CacheModel", swiftSettings: strict),
+        .target(
+            name: "LayerKernels",
+            dependencies: ["CacheModel", "CLibcrypto", "CZstd", "CZlib"],
+            swiftSettings: strict
+        ),
+        .target(name: "LayerFormat", dependencies: ["CacheModel", "LayerKernels", protobuf], swiftSettings: strict),
+        .target(
+            name: "LayerFiles",
+            dependencies: ["CacheModel", "LayerFormat", "LayerKernels", "CLinux"],
+            swiftSettings: strict
+        ),
+        .target(name: "KeyTemplates", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
+        .target(name: "NativeAPI", dependencies: ["CacheModel"], swiftSettings: strict),
+
+        // Layer 2: the storage seam.
+        .target(name: "StorageInterface", dependencies: ["CacheModel", nioCore], swiftSettings: strict),
+
+        // Layer 3: storage. Siblings never import each other.
+        .target(
+            name: "MemoryStorage",
+            dependencies: ["CacheModel", "LayerKernels", "StorageInterface", nioCore],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "DiskBlobs",
+            dependencies: ["CacheModel", "CLinux", "LayerKernels", "StorageInterface", nioCore, nioPosix],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "SQLiteCatalog",
+            dependencies: ["CacheModel", "StorageInterface", grdb],
+            swiftSettings: strict
+        ),
+
+        // Layer 4: the use cases.
+        .target(
+            name: "CacheService",
+            dependencies: [
+                "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels", "StorageInterface",
+                logging, nioCore, nioPosix,
+            ],
+            swiftSettings: strict
+        ),
+
+        // Layer 5: wire protocols. Siblings never import each other.
+        .target(
+            name: "GatewayKit",
+            dependencies: ["CacheModel", "CacheService", "StorageInterface", hummingbird, httpTypes, logging, nioCore],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "NativeGateway",
+            dependencies: [
+                "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI", "StorageInterface",
+                hummingbird, httpTypes, nioCore,
+            ],
+            swiftSettings: strict
+        ),
+
+        // Layer 6: the composition root and the clients.
+        .target(
+            name: "CacheServer",
+            dependencies: [
+                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "MemoryStorage", "NativeGateway",
+                "SQLiteCatalog", "StorageInterface",
+                hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, serviceLifecycle, yams,
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "tarnd",
+            dependencies: ["CacheModel", "CacheServer", argumentParser],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "CacheClient",
+            dependencies: [
+                "CacheModel", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI",
+                asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "JobContext",
+            dependencies: ["CLibYAML", "CacheModel", "KeyTemplates"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "CommandLineKit",
+            dependencies: ["CacheClient", "CacheModel", "JobContext", "KeyTemplates", "NativeAPI", argumentParser],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "restore_cache",
+            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", argumentParser],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "save_cache",
+            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", argumentParser],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "cachectl",
+            dependencies: [
+                "CacheClient", "CacheModel", "CommandLineKit", "DiskBlobs", "JobContext", "KeyTemplates",
+                "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI", "SQLiteCatalog", "StorageInterface",
+                "CacheService", argumentParser, logging,
+            ],
+            swiftSettings: strict
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,118 @@
+package import CacheModel
+package import NIOCore
+
+/// Bytes named by their digest, and nothing else.
+///
+/// A blob store knows no key, no project and no age. It never deletes by
+/// itself: only the ``Catalog`` decides what is garbage. All methods may be
+/// called concurrently, and all are idempotent, so any of them can be retried.
+///
+/// A blob has one stored form at a time, raw or a zstd frame; the digest is
+/// always that of the raw bytes. The store keeps what it is given and does not
+/// look into it: ``VerifyingBlobStore`` does.
+///
+/// Implementations pass the suite in `StorageConformanceTests`.
+package protocol BlobStore: Sendable {
+    /// Returns those of `digests` that the store does not hold, in order.
+    func missing(from digests: [Digest]) async throws -> [Digest]
+
+    /// Opens a blob's stored form for reading.
+    ///
+    /// What was opened stays readable even if the blob is deleted meanwhile.
+    ///
+    /// - Throws: ``CacheError`` with code `notFound` before the first byte is produced, never after.
+    func open(_ digest: Digest) async throws -> StoredBlob
+
+    /// Stores blobs. Each becomes visible all at once, and when the call returns all of them are durable.
+    ///
+    /// A blob that is already there is left as it is.
+    func put(_ blobs: [NewBlob]) async throws
+
+    /// Deletes blobs. A missing blob is not an error.
+    func delete(_ digests: [Digest]) async throws
+
+    /// Lists blobs in the order of their digests, for checks and rebuilding.
+    func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo]
+}
+
+/// How a blob's bytes are stored.
+package enum BlobEncoding: UInt8, Hashable, Sendable, CaseIterable {
+    /// The raw bytes.
+    case raw = 0
+    /// One zstd frame with its content size in the header.
+    case zstd = 1
+}
+
+/// A blob to be stored.
+package struct NewBlob: Sendable {
+    /// The digest of the raw bytes.
+    package var digest: Digest
+    /// How ``content`` is encoded.
+    package var encoding: BlobEncoding
+    /// The number of raw bytes.
+    package var size: Int
+    /// The bytes in their stored form.
+    package var content: ByteBuffer
+
+    package init(digest: Digest, encoding: BlobEncoding, size: Int, content: ByteBuffer) {
+        self.digest = digest
+        self.encoding = encoding
+        self.size = size
+        self.content = content
+    }
+
+    /// The number of bytes in the stored form.
+    package var storedSize: Int { self.content.readableBytes }
+}
+
+/// A blob that was opened.
+package struct StoredBlob: Sendable {
+    /// How ``content`` is encoded.
+    package var encoding: BlobEncoding
+    /// The number of bytes in the stored form.
+    package var storedSize: Int
+    /// The bytes in the cheapest form that the store has.
+    package var content: BlobContent
+
+    package init(encoding: BlobEncoding, storedSize: Int, content: BlobContent) {
+        self.encoding = encoding
+        self.storedSize = storedSize
+        self.content = content
+    }
+}
+
+/// The bytes of a blob in the cheapest form that the store has.
+///
+/// A capability is a case, not a downcast.
+package enum BlobContent: Sendable {
+    /// All of it, in memory.
+    case bytes(ByteBuffer)
+    /// A file that stays readable for as long as the handle lives.
+    case file(any BlobFile)
+}
+
+/// An open file with a blob's stored bytes; closed when the last reference goes.
+package protocol BlobFile: Sendable {
+    /// The file descriptor, for `sendfile(2)` and `pread(2)`.
+    var descriptor: Int32 { get }
+    /// The number of bytes.
+    var size: Int { get }
+    /// Reads a range. Blocks on the disk: call it off the cooperative pool.
+    func read(_ range: Range<Int>) throws -> ByteBuffer
+}
+
+/// One row of a listing of what a store holds.
+package struct StoredBlobInfo: Hashable, Sendable {
+    /// The digest that the blob is stored under.
+    package var digest: Digest
+    /// How it is encoded.
+    package var encoding: BlobEncoding
+    /// The number of bytes in the stored form.
+    package var storedSize: Int
+
+    package init(digest: Digest, encoding: BlobEncoding, storedSize: Int) {
+        self.digest = digest
+        self.encoding = encoding
+        self.storedSize = storedSize
+    }
+}
