@@ -68,7 +68,7 @@ let package = Package(
         .target(name: "NativeAPI", dependencies: ["CacheModel"], swiftSettings: strict),
 
         // Layer 2: the storage seam.
-        .target(name: "StorageInterface", dependencies: ["CacheModel", nioCore], swiftSettings: strict),
+        .target(name: "StorageInterface", dependencies: ["CacheModel", "LayerKernels", nioCore], swiftSettings: strict),
 
         // Layer 3: storage. Siblings never import each other.
         .target(
@@ -164,6 +164,9 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+
+        // Tests.
+        .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

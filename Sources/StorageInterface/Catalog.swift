@@ -49,7 +49,12 @@ package protocol Catalog: CatalogInspection {
     /// removed entries whose time for being brought back is over, or at once while a budget is exceeded.
     ///
     /// Pinned entries stay. Works in steps: removes at most `limit` entries, call it again while it returns any.
-    func evict(by policy: EvictionPolicy, keepRemovedSince undoLimit: Timestamp, at now: Timestamp, limit: Int)
+    func evict(
+        by policy: EvictionPolicy,
+        keepRemovedSince undoLimit: Timestamp,
+        at now: Timestamp,
+        limit: Int
+    )
         async throws -> EvictionReport
 
     /// Ends expired sessions, releases layers that no entry uses and nobody reads, and condemns up to `limit`
@@ -59,7 +64,10 @@ package protocol Catalog: CatalogInspection {
     /// Runs `delete` for those of `blobs` that are still condemned with the same generation, then forgets them.
     ///
     /// No blob can be recorded again while `delete` runs for it. Returns the bytes that were freed.
-    func forget(_ blobs: [CondemnedBlob], deleting delete: @Sendable ([Digest]) async throws -> Void) async throws
+    func forget(
+        _ blobs: [CondemnedBlob],
+        deleting delete: @Sendable ([Digest]) async throws -> Void
+    ) async throws
         -> Int
 }
 
