@@ -167,6 +167,16 @@ let package = Package(
 
         // Tests.
         .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
+        .testTarget(
+            name: "LayerFormatTests",
+            dependencies: ["CacheModel", "LayerFormat", "LayerKernels"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "LayerFilesTests",
+            dependencies: ["CLinux", "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels"],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
