@@ -58,7 +58,12 @@ let package = Package(
             dependencies: ["CacheModel", "CLibcrypto", "CZstd", "CZlib"],
             swiftSettings: strict
         ),
-        .target(name: "LayerFormat", dependencies: ["CacheModel", "LayerKernels", protobuf], swiftSettings: strict),
+        .target(
+            name: "LayerFormat",
+            dependencies: ["CacheModel", "LayerKernels", protobuf],
+            exclude: ["layer.proto"],
+            swiftSettings: strict
+        ),
         .target(
             name: "LayerFiles",
             dependencies: ["CacheModel", "LayerFormat", "LayerKernels", "CLinux"],

@@ -125,7 +125,7 @@ extension Scope: CustomStringConvertible {
 /// One key of a question, and how it has to match.
 public struct KeyPattern: Hashable, Sendable {
     /// How a pattern matches keys.
-    public enum Match: String, Hashable, Sendable {
+    public enum Match: String, Hashable, Sendable, Codable {
         /// Any key that starts with the pattern; the newest wins. CircleCI's rule.
         case prefix
         /// Only the key itself.

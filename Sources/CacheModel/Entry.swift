@@ -1,6 +1,6 @@
 /// What a layer's paths are relative to, so that a cache made in one place
 /// restores in another.
-public enum Anchor: String, Hashable, Sendable, CaseIterable {
+public enum Anchor: String, Hashable, Sendable, Codable, CaseIterable {
     /// The job's working directory.
     case workdir
     /// The user's home directory.
@@ -10,7 +10,7 @@ public enum Anchor: String, Hashable, Sendable, CaseIterable {
 }
 
 /// One saved path of an entry.
-public struct Layer: Hashable, Sendable {
+public struct Layer: Hashable, Sendable, Codable {
     /// The saved path, relative to ``anchor``: `venv`, `caches/app.tar`; `.` for the anchor itself.
     public var path: String
     /// What ``path`` is relative to.
@@ -51,9 +51,9 @@ public struct Layer: Hashable, Sendable {
 }
 
 /// How an entry came to be: what a later miss is explained with.
-public struct Provenance: Hashable, Sendable {
+public struct Provenance: Hashable, Sendable, Codable {
     /// One expanded part of a key template.
-    public struct Part: Hashable, Sendable {
+    public struct Part: Hashable, Sendable, Codable {
         /// What was written: `.Branch`, `checksum "requirements.txt"`, or the literal text itself.
         public var source: String
         /// What it expanded to.
@@ -70,7 +70,7 @@ public struct Provenance: Hashable, Sendable {
     }
 
     /// A file whose checksum is part of the key.
-    public struct ChecksummedFile: Hashable, Sendable {
+    public struct ChecksummedFile: Hashable, Sendable, Codable {
         /// The longest text kept, in bytes.
         public static let maximumTextLength = 32_768
 
@@ -129,7 +129,7 @@ public struct Provenance: Hashable, Sendable {
 }
 
 /// What a job saved under a key of a project and scope; immutable once committed.
-public struct Entry: Hashable, Sendable {
+public struct Entry: Hashable, Sendable, Codable {
     /// The entry's place in the strict sequence of commits: larger is newer.
     public var id: Int64
     /// The project it belongs to.
@@ -185,9 +185,9 @@ public struct Entry: Hashable, Sendable {
 }
 
 /// Why an entry is no longer visible.
-public struct Removal: Hashable, Sendable {
+public struct Removal: Hashable, Sendable, Codable {
     /// The reasons for which entries go.
-    public enum Reason: String, Hashable, Sendable, CaseIterable {
+    public enum Reason: String, Hashable, Sendable, Codable, CaseIterable {
         /// It was the least recently used when a budget was exceeded.
         case evicted
         /// Its time to live ended.

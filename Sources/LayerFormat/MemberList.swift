@@ -109,8 +109,7 @@ extension MemberList {
     /// Paths are relative and clean, all of them are the layer's root or below it, every parent is a directory of
     /// the list, the order is canonical (so no path stands twice), and hardlinks name a file that stands before them.
     ///
-    /// - Parameters:
-    ///   - root: The layer's path; `.` if the members stand directly in the anchor.
+    /// - Parameter root: The layer's path; `.` if the members stand directly in the anchor.
     /// - Throws: ``LayerFormatError`` that names the first offending member.
     public func validate(root: String) throws(LayerFormatError) {
         guard self.count <= Self.maximumCount else {
@@ -130,6 +129,9 @@ extension MemberList {
                 guard parent.isEmpty && root.isEmpty || directories.contains(parent) else {
                     throw LayerFormatError("member '\(member.displayPath)' is not below a directory of the layer")
                 }
+            }
+            guard !directories.contains(member.path) else {
+                throw LayerFormatError("member '\(member.displayPath)' is a directory and something else")
             }
             switch member.kind {
             case .directory: directories.insert(member.path)

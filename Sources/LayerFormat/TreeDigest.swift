@@ -23,6 +23,7 @@ public struct TreeDigest: ~Copyable {
     /// - Parameters:
     ///   - members: The members in canonical order.
     ///   - contentDigests: One digest for each file, in order.
+    /// - Returns: The tree digest.
     public static func digest(of members: MemberList, contentDigests: [Digest]) -> Digest {
         var tree = Self()
         var nextFile = 0

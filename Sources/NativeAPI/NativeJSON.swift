@@ -1,0 +1,37 @@
+internal import CacheModel
+internal import FoundationEssentials
+
+/// JSON as the native API writes and reads it.
+package enum NativeJSON {
+    /// Writes a message with sorted keys.
+    package static func encode(_ message: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(message))
+    }
+
+    /// Reads a message.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` that names the place in the document.
+    package static func decode<Message: Decodable>(_ type: Message.Type, from bytes: [UInt8]) throws -> Message {
+        do {
+            return try JSONDecoder().decode(type, from: Data(bytes))
+        } catch let error as DecodingError {
+            throw CacheError(.invalidRequest, "the JSON document does not fit: \(Self.describe(error))")
+        } catch {
+            throw CacheError(.invalidRequest, "the body is no JSON document")
+        }
+    }
+
+    private static func describe(_ error: DecodingError) -> String {
+        let (context, problem): (DecodingError.Context, String) =
+            switch error {
+            case .keyNotFound(let key, let context): (context, "'\(key.stringValue)' is missing")
+            case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+                (context, context.debugDescription)
+            @unknown default: (.init(codingPath: [], debugDescription: ""), "it cannot be read")
+            }
+        let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+        return path.isEmpty ? problem : "\(path): \(problem)"
+    }
+}
