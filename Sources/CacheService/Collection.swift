@@ -1,5 +1,6 @@
-package import CacheModel
-package import StorageInterface
+internal import CacheModel
+internal import Logging
+internal import StorageInterface
 internal import Synchronization
 
 /// Keeps the bytes under the budget: room is made before bytes are written.
@@ -80,7 +81,9 @@ extension CacheService {
         try await self.budget.collectOnce { try await self.collect(freeing: 0) }
     }
 
-    /// Makes room for `size` bytes and reserves it. The answer goes to ``Budget/release(_:)``.
+    /// Makes room for so many bytes and reserves it.
+    ///
+    /// The answer goes to ``Budget/release(_:)``.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `quotaExceeded` if there is no room and none can be made.
     func makeRoom(for size: Int) async throws -> Int {

@@ -1,5 +1,5 @@
-internal import CacheModel
-internal import LayerFormat
+package import CacheModel
+package import LayerFormat
 internal import StorageInterface
 
 // What a client says about its layers is believed only as far as it was checked: the recipe decodes, its members are

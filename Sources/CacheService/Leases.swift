@@ -31,7 +31,7 @@ final class Leases: Sendable {
         self.leases.withLock { $0[name]?.expiresAt = now + self.duration }
     }
 
-    /// Ends a lease. One that is not known has ended before.
+    /// Ends a lease; one that is not known has ended before.
     func end(_ name: String) {
         self.leases.withLock { _ = $0.removeValue(forKey: name) }
     }

@@ -1,6 +1,7 @@
 package import CacheModel
 internal import LayerFormat
 internal import LayerKernels
+internal import Logging
 package import NIOCore
 package import StorageInterface
 
@@ -124,7 +125,7 @@ extension CacheService {
 }
 
 extension StoredBlob {
-    /// The stored bytes. Blocks on the disk.
+    /// Reads the stored bytes; blocks on the disk.
     package func storedBytes() throws -> ByteBuffer {
         switch self.content {
         case .bytes(let buffer): buffer
@@ -132,7 +133,7 @@ extension StoredBlob {
         }
     }
 
-    /// The raw bytes. Blocks on the disk, and computes.
+    /// Reads and decodes the raw bytes; blocks on the disk, and computes.
     package func rawBytes(size: Int) throws -> [UInt8] {
         let buffer = try self.storedBytes()
         switch self.encoding {
