@@ -82,16 +82,13 @@ private struct TemplateExpander {
         _ names: [String],
         _ segment: KeyTemplate.Segment
     ) throws(KeyTemplateError) -> String {
-        let isPlain: (String) -> Bool = { name in
-            !GlobPattern.isGlob(name) || self.context.files.kind(of: self.context.resolve(name)) != nil
-        }
-        if names.count == 1, isPlain(names[0]) {
+        if names.count == 1, self.isPlain(names[0]) {
             return KeyChecksum.encode(try self.read(names[0], segment))
         }
         var walk = GlobWalk(files: self.context.files)
         var all: Set<String> = []
         for name in names {
-            if isPlain(name) {
+            if self.isPlain(name) {
                 all.insert(Self.cleaned(name))
                 continue
             }
@@ -105,6 +102,11 @@ private struct TemplateExpander {
             walk = GlobWalk(files: self.context.files)
         }
         return KeyChecksum.encode(KeyChecksum.combine(try self.readAll(all, segment)))
+    }
+
+    /// Whether a name is a file's own name: one that exists wins over what it would mean as a glob.
+    private func isPlain(_ name: String) -> Bool {
+        !GlobPattern.isGlob(name) || self.context.files.kind(of: self.context.resolve(name)) != nil
     }
 
     private mutating func hashFiles(
