@@ -1,5 +1,5 @@
 internal import Glibc
-public import LayerFormat
+internal import LayerFormat
 
 /// Why a tree could not be read, streamed or restored.
 ///
