@@ -35,9 +35,7 @@ struct KeyChecksumTests {
         }
         let all = try key(#""a.txt" "b/*.lock""#)
         #expect(try key(#""b/y.lock" "b/x.lock" "a.txt" "./a.txt""#) == all)
-        let digests = ["1", "2", "3"].map { KeyChecksum.digest(of: Array($0.utf8)) }.map {
-            try Digest(hex: $0.description)
-        }
+        let digests = ["1", "2", "3"].map { KeyChecksum.digest(of: Array($0.utf8)) }
         let expected = KeyChecksum.combine([
             ("b/y.lock", digests[2]), ("a.txt", digests[0]), ("b/x.lock", digests[1]),
         ])
