@@ -69,8 +69,8 @@ extension CacheService {
         case .exact:
             let recipe = try await self.recipe(of: layer, in: entry.project)
             let stamps = try await self.stamps(of: layer, recipe, in: entry.project)
-            let writer = ExactTarWriter(members: recipe.members, stamps: stamps)
-            size = writer.totalSize
+            let writer = try ExactTarWriter(members: recipe.members, stamps: stamps)
+            size = writer.size
             tar = TarSource(service: self, records: records, writer: writer, lease: lease)
         }
         guard encoding != .tar else {
@@ -179,7 +179,7 @@ private actor TarSource {
         self.writer = nil
         var exact: [UInt8] = []
         exact.reserveCapacity(bytes.count + 65_536)
-        try bytes.withUnsafeBytes { try writer.write($0, to: &exact) }
+        try bytes.withUnsafeBytes { try writer.write($0) { exact.append(contentsOf: $0) } }
         self.writer = writer
         return ByteBuffer(bytes: exact)
     }

@@ -1,11 +1,9 @@
 package import CacheModel
-internal import CLinux
-internal import Glibc
 internal import LayerFiles
 internal import LayerFormat
 internal import LayerKernels
 package import NIOCore
-internal import StorageInterface
+package import StorageInterface
 
 /// What somebody wants to be made of a tar.
 package struct TarUpload: Sendable {
@@ -38,9 +36,6 @@ package struct TarUpload: Sendable {
 }
 
 extension CacheService {
-    /// The stored bytes that are collected before they are written.
-    private static let batchSize = 8 * 1_048_576
-
     /// Makes an entry of a tar, compressed or not, that somebody sends.
     ///
     /// The tar is spooled, never extracted: its members are checked as text and its content is read from the spool.
@@ -54,56 +49,45 @@ extension CacheService {
         tar body: Body,
         as upload: TarUpload
     ) async throws -> SaveOutcome where Body.Element == ByteBuffer {
-        let file = try await self.spool(body)
-        let directory = self.configuration.spoolDirectory
-        let limit = self.configuration.maximumEntrySize
-        let tree: SpooledTree
         do {
-            tree = try await self.offload {
-                try SpooledTree(readingTarFrom: file.descriptor, spoolDirectory: directory, maximumSize: limit)
-            }
+            let tree = try await self.spool(body)
+            return try await self.save(tree, as: upload)
         } catch let error as TarError {
             throw CacheError(.invalidRequest, "the tar is refused: \(error)")
+        } catch let error as TreeError {
+            throw CacheError(.unavailable, "the tar cannot be kept while it is read: \(error)")
         }
-        return try await self.save(tree, as: upload)
+    }
+
+    private func spool<Body: AsyncSequence & Sendable>(_ body: Body) async throws -> SpooledTree
+    where Body.Element == ByteBuffer {
+        let limit = self.configuration.maximumEntrySize
+        let spool = UploadSpool(
+            try TarSpool(
+                directory: self.configuration.spoolDirectory,
+                limits: TarLimits(totalSize: limit),
+                spoolLimit: limit
+            )
+        )
+        for try await piece in body { try await self.offload { try spool.write(piece) } }
+        return try await self.offload { try spool.finish() }
     }
 
     private func save(_ tree: SpooledTree, as upload: TarUpload) async throws -> SaveOutcome {
-        let session = "upload-" + Self.randomName()
-        let scan = try await self.offload { try TreeHasher.hash(tree) }
-        let family = Traffic.Family(project: upload.project, name: upload.key.text)
-        let layer: Layer
+        let session = Self.randomSession()
+        let scan = try await self.offload { try SourceScan(hashing: tree) }
         let stamps = try scan.stamps.encoded()
-        let stampsDigest = SHA256.digest(of: stamps)
-        var small = [NewBlob.raw(stamps, digest: stampsDigest)]
-        if var known = try await self.knownLayers([scan.treeDigest], in: upload.project, session: session)[0] {
-            known.stamps = stampsDigest
+        try await self.store([.raw(stamps)], in: upload.project, session: session)
+        var layer: Layer
+        if let known = try await self.knownLayers([scan.treeDigest], in: upload.project, session: session)[0] {
             layer = known
         } else {
-            let chunks = try await self.storeChunks(of: tree, in: upload.project, session: session)
-            let contents = try ContentDigests.encode(scan.contentDigests)
-            let recipe = Recipe(
-                treeDigest: scan.treeDigest,
-                streamSize: chunks.reduce(0) { $0 + $1.size },
-                chunks: chunks,
-                members: tree.members,
-                contentDigests: SHA256.digest(of: contents)
-            )
-            let bytes = try recipe.encoded()
-            small += [.raw(contents, digest: recipe.contentDigests), .raw(bytes, digest: SHA256.digest(of: bytes))]
-            layer = Layer(
-                path: upload.path ?? tree.rootPath,
-                anchor: upload.anchor,
-                treeDigest: scan.treeDigest,
-                recipe: SHA256.digest(of: bytes),
-                stamps: stampsDigest,
-                size: recipe.streamSize,
-                memberCount: tree.members.count,
-                chunkCount: chunks.count
-            )
-            self.noteReceived(recipe.streamSize, for: family)
+            layer = try await self.store(tree, scan, in: upload.project, session: session)
+            self.noteReceived(layer.size, for: .init(project: upload.project, name: upload.key.text))
         }
-        try await self.store(small, in: upload.project, session: session)
+        layer.path = upload.path ?? tree.rootPath
+        layer.anchor = upload.anchor
+        layer.stamps = SHA256.digest(of: stamps)
         return try await self.save(
             SaveRequest(
                 project: upload.project,
@@ -118,8 +102,90 @@ extension CacheService {
         )
     }
 
-    private static func randomName() -> String {
+    /// Cuts a source into chunks and stores these, its recipe and its content digests.
+    private func store(
+        _ source: some LayerSource,
+        _ scan: SourceScan,
+        in project: ProjectName,
+        session: String
+    ) async throws -> Layer {
+        let cutting = try await self.offload { CuttingStream(try LayerStream(source: source)) }
+        let level = self.configuration.compressionLevel
+        var chunks: [ChunkReference] = []
+        while case let batch = try await self.offload({ try cutting.nextBatch(level: level) }), !batch.isEmpty {
+            chunks += batch.map { ChunkReference(digest: $0.digest, size: $0.size) }
+            let missing = Set(try await self.missing(batch.map(\.digest), in: project, session: session))
+            try await self.store(batch.filter { missing.contains($0.digest) }, in: project, session: session)
+        }
+        let contents = try ContentDigests.encode(scan.contentDigests)
+        let recipe = Recipe(
+            treeDigest: scan.treeDigest,
+            streamSize: chunks.reduce(0) { $0 + $1.size },
+            chunks: chunks,
+            members: source.members,
+            contentDigests: SHA256.digest(of: contents)
+        )
+        let bytes = try recipe.encoded()
+        try await self.store([.raw(contents), .raw(bytes)], in: project, session: session)
+        return Layer(
+            path: ".",
+            anchor: .workdir,
+            treeDigest: scan.treeDigest,
+            recipe: SHA256.digest(of: bytes),
+            stamps: recipe.treeDigest,
+            size: recipe.streamSize,
+            memberCount: source.members.count,
+            chunkCount: chunks.count
+        )
+    }
+
+    private static func randomSession() -> String {
         var generator = SystemRandomNumberGenerator()
-        return String(generator.next() as UInt64, radix: 36)
+        return "upload-" + String(generator.next() as UInt64, radix: 36)
+    }
+}
+
+/// A spool that moves from thread to thread.
+///
+/// Sound to share: the one upload that owns it awaits each call before it makes the next.
+private final class UploadSpool: @unchecked Sendable {
+    private let spool: TarSpool
+
+    init(_ spool: TarSpool) { self.spool = spool }
+
+    func write(_ piece: ByteBuffer) throws { try piece.withUnsafeReadableBytes { try self.spool.write($0) } }
+
+    func finish() throws -> SpooledTree { try self.spool.finish() }
+}
+
+/// A stream of chunks that moves from thread to thread.
+///
+/// Sound to share: the one upload that owns it awaits each call before it makes the next.
+private final class CuttingStream: @unchecked Sendable {
+    /// The raw bytes that are cut, hashed and compressed at a time.
+    private static let batchSize = 8 * 1_048_576
+
+    private let stream: LayerStream
+
+    init(_ stream: LayerStream) { self.stream = stream }
+
+    func nextBatch(level: Int) throws -> [NewBlob] {
+        var codec = FrameCodec(level: level)
+        var batch: [NewBlob] = []
+        var size = 0
+        while size < Self.batchSize, let chunk = try self.stream.next() {
+            size += chunk.count
+            let bytes = chunk.withBytes { Array($0) }
+            let frame = try codec.compress(bytes)
+            batch.append(
+                NewBlob(
+                    digest: SHA256.digest(of: bytes),
+                    encoding: .zstd,
+                    size: bytes.count,
+                    content: ByteBuffer(bytes: frame)
+                )
+            )
+        }
+        return batch
     }
 }

@@ -106,7 +106,7 @@ struct TestLayer {
             let piece = Array(rest.prefix(rest.withUnsafeBytes { ChunkCutter.layers.firstCut(in: $0) }))
             rest = rest.dropFirst(piece.count)
             chunks.append(ChunkReference(digest: SHA256.digest(of: piece), size: piece.count))
-            blobs.append(.raw(piece, digest: SHA256.digest(of: piece)))
+            blobs.append(.raw(piece))
         }
         let contents = try ContentDigests.encode(digests)
         let recipe = Recipe(
@@ -118,7 +118,7 @@ struct TestLayer {
         )
         let recipeBytes = try recipe.encoded()
         let stamps = try Stamps(mtimes: [mtime]).encoded()
-        for bytes in [contents, recipeBytes, stamps] { blobs.append(.raw(bytes, digest: SHA256.digest(of: bytes))) }
+        for bytes in [contents, recipeBytes, stamps] { blobs.append(.raw(bytes)) }
         self.blobs = blobs
         self.chunks = chunks.map(\.digest)
         self.layer = Layer(
