@@ -63,7 +63,9 @@ public final class SpooledTree: LayerSource {
         guard let content = self.contents[index] else { return 0 }
         let count = max(0, min(buffer.count, self.members.size(at: index) - offset))
         let wanted = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-        guard let extents = content.extents else { return try self.file.read(at: content.offset + offset, into: wanted) }
+        guard let extents = content.extents else {
+            return try self.file.read(at: content.offset + offset, into: wanted)
+        }
         if count > 0 { wanted.initializeMemory(as: UInt8.self, repeating: 0) }
         let range = offset..<(offset + count)
         var position = Self.firstExtent(in: extents, endingAfter: offset)
