@@ -163,14 +163,22 @@ let package = Package(
         .executableTarget(
             name: "cachectl",
             dependencies: [
-                "CacheClient", "CacheModel", "CommandLineKit", "DiskBlobs", "JobContext", "KeyTemplates",
-                "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI", "SQLiteCatalog", "StorageInterface",
-                "CacheService", argumentParser, logging,
+                "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "KeyTemplates", "LayerFiles",
+                "LayerFormat", "LayerKernels", "NativeAPI", argumentParser,
             ],
             swiftSettings: strict
         ),
 
         // Tests.
+        .testTarget(name: "CacheModelTests", dependencies: ["CacheModel"], swiftSettings: strict),
+        .testTarget(
+            name: "CacheServiceTests",
+            dependencies: [
+                "CacheModel", "CacheService", "LayerFiles", "LayerFormat", "LayerKernels", "MemoryStorage",
+                "StorageInterface", logging, nioCore, nioPosix,
+            ],
+            swiftSettings: strict
+        ),
         .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
         .testTarget(
             name: "LayerFormatTests",
@@ -180,6 +188,12 @@ let package = Package(
         .testTarget(
             name: "LayerFilesTests",
             dependencies: ["CLinux", "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["cachectl", "restore_cache", "save_cache", "tarnd"],
+            exclude: ["snapshot.py"],
             swiftSettings: strict
         ),
     ],

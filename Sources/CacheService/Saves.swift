@@ -106,7 +106,7 @@ extension CacheService {
         )
         let recordBytes = try record.encoded()
         let recordDigest = SHA256.digest(of: recordBytes)
-        try await self.store([.raw(recordBytes, digest: recordDigest)], in: request.project, session: session.id)
+        try await self.store([.raw(recordBytes)], in: request.project, session: session.id)
         let outcome = try await self.catalog.commit(
             Commit(
                 project: request.project,
@@ -174,8 +174,13 @@ extension CacheService {
 
 extension NewBlob {
     /// A blob of raw bytes in memory.
-    static func raw(_ bytes: [UInt8], digest: Digest) -> Self {
-        Self(digest: digest, encoding: .raw, size: bytes.count, content: ByteBuffer(bytes: bytes))
+    static func raw(_ bytes: [UInt8]) -> Self {
+        Self(
+            digest: SHA256.digest(of: bytes),
+            encoding: .raw,
+            size: bytes.count,
+            content: ByteBuffer(bytes: bytes)
+        )
     }
 }
 
