@@ -55,7 +55,7 @@ extension NativeClient {
         case .remoteConnectionClosed, .uncleanShutdown:
             CacheError(.unavailable, "\(self.server) closed the connection in the middle of a transfer")
         case .tlsHandshakeTimeout: self.unreachable("it does not speak TLS there")
-        case .invalidURL, .emptyHost, .unsupportedScheme:
+        case .invalidURL, .emptyHost:
             CacheError(.invalidRequest, "\(self.server) is no address of a server")
         default: CacheError(.unavailable, "the exchange with \(self.server) failed: \(error.description)")
         }

@@ -174,6 +174,7 @@ extension NativeClient {
     ///   - isCanonical: Whether to get the bytes as they are stored.
     ///   - scope: The entry's scope.
     ///   - body: Takes the pieces.
+    /// - Throws: ``CacheModel/CacheError``, or what `body` throws.
     package func downloadLayer(
         _ key: CacheKey,
         layer: Int,
@@ -221,6 +222,7 @@ extension NativeClient {
     ///   - replace: Whether to put it in the place of an entry that has the key.
     ///   - scope: Where to save.
     /// - Returns: What the save did.
+    /// - Throws: ``CacheModel/CacheError``.
     package func uploadTar<Body: AsyncSequence & Sendable>(
         _ key: CacheKey,
         _ body: Body,

@@ -2,7 +2,7 @@ internal import AsyncHTTPClient
 package import CacheModel
 package import NIOCore
 internal import NIOHTTP1
-package import NativeAPI
+internal import NativeAPI
 
 /// Speaks the native API with one project of a server: one method for each endpoint.
 ///
