@@ -11,13 +11,31 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-int tarn_open_beneath(int directory, const char *path, int flags, mode_t mode) {
+static int open_resolving(int directory, const char *path, int flags, mode_t mode, uint64_t resolve) {
     struct open_how how;
     memset(&how, 0, sizeof how);
     how.flags = (uint64_t)(unsigned)flags | O_CLOEXEC;
     how.mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode : 0;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    how.resolve = resolve;
+    for (int attempt = 0;; attempt++) {
+        int file = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+        // EAGAIN: something was renamed while a `..` was looked up.
+        if (file >= 0 || errno != EAGAIN || attempt == 32) return file;
+    }
+}
+
+int tarn_open_beneath(int directory, const char *path, int flags, mode_t mode) {
+    return open_resolving(directory, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+}
+
+int tarn_open_within(int directory, const char *path, int flags, mode_t mode) {
+    return open_resolving(directory, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+}
+
+int tarn_is_mount_root(int directory) {
+    struct statx status;
+    if (statx(directory, "", AT_EMPTY_PATH, STATX_TYPE, &status) != 0) return -1;
+    return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 int tarn_openat(int directory, const char *path, int flags, mode_t mode) {

@@ -10,6 +10,10 @@
 
 /// Opens `path` below `directory`; no component, the last included, may be a symbolic link or leave `directory`.
 int tarn_open_beneath(int directory, const char *path, int flags, mode_t mode);
+/// Opens `path` below `directory`, following symbolic links as long as they stay below it.
+int tarn_open_within(int directory, const char *path, int flags, mode_t mode);
+/// Whether something is mounted on the open directory: 1, 0, or -1 with `errno`.
+int tarn_is_mount_root(int directory);
 /// `openat(2)` with its optional argument always given.
 int tarn_openat(int directory, const char *path, int flags, mode_t mode);
 /// `getdents64(2)`: fills `buffer` with directory entries.

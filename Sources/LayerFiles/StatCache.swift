@@ -1,0 +1,150 @@
+internal import CLinux
+internal import CacheModel
+internal import Glibc
+internal import LayerFormat
+internal import LayerKernels
+
+/// Remembers the digests of a tree's files, so that hashing an unchanged tree again is only a walk.
+///
+/// A file is believed to be unchanged if its path, size, inode, modification and change time are. One that was changed
+/// less than two seconds before its tree was scanned is not remembered: a later write could leave all of them as they
+/// are. The file in the cache directory is private to one machine, is replaced atomically, and is ignored if damaged.
+public struct StatCache: Sendable {
+    /// Files changed less than this many ns before a scan are not trusted afterwards.
+    static let racyWindow: Int64 = 2_000_000_000
+    private static let magic: UInt64 = 0x3130_5453_4e52_4154  // "TARNST01", little-endian
+
+    /// What is remembered of one file; 88 bytes without padding that matters, written as they are.
+    struct Record: Sendable {
+        var pathHash: UInt64
+        var size: Int64
+        var modified: Int64
+        var changed: Int64
+        var inode: UInt64
+        var digest: Digest
+        var stamp: UInt32
+        var hasStamp: UInt32
+
+        var pycStamp: UInt32? { self.hasStamp == 0 ? nil : self.stamp }
+    }
+
+    private var records: [Record] = []
+
+    /// Creates an empty cache.
+    public init() {}
+
+    /// Creates a cache of the records whose files were not changed shortly before `scanStart` (ns since 1970).
+    init(_ records: [Record], scanStart: Int64) {
+        self.records = records.filter { $0.changed <= scanStart - Self.racyWindow }
+        self.records.sort { $0.pathHash < $1.pathHash }
+    }
+
+    /// The number of files that are remembered.
+    public var count: Int { self.records.count }
+
+    /// What is remembered of a file that still looks the same.
+    func record(pathHash: UInt64, status: stat) -> Record? {
+        self.records.withUnsafeBufferPointer { records in
+            var lower = 0
+            var upper = records.count
+            while lower < upper {
+                let middle = (lower + upper) / 2
+                if records[middle].pathHash < pathHash { lower = middle + 1 } else { upper = middle }
+            }
+            guard lower < records.count, records[lower].pathHash == pathHash else { return nil }
+            let record = records[lower]
+            guard record.size == Int64(status.st_size), record.inode == UInt64(status.st_ino),
+                record.modified == status.modified, record.changed == status.changed
+            else { return nil }
+            return record
+        }
+    }
+
+    /// FNV-1a over a path.
+    static func hash(_ path: UnsafeBufferPointer<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in path { hash = (hash ^ UInt64(byte)) &* 0x0100_0000_01b3 }
+        return hash
+    }
+}
+
+extension StatCache {
+    /// Reads the cache of one tree.
+    ///
+    /// - Parameters:
+    ///   - directory: Where caches are kept.
+    ///   - anchor: The anchor of the tree.
+    ///   - path: The path of the tree below it.
+    /// - Returns: An empty cache if there is none, or none that can be used.
+    public static func load(from directory: String, anchor: String, path: String) -> Self {
+        let file = Descriptor(open(self.fileName(directory, anchor, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW))
+        var status = stat()
+        guard file.number >= 0, fstat(file.number, &status) == 0 else { return Self() }
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(status.st_size), alignment: 16)
+        defer { bytes.deallocate() }
+        guard readFully(file.number, bytes, at: 0) == bytes.count else { return Self() }
+        return self.decode(UnsafeRawBufferPointer(bytes), tree: self.treeDigest(anchor, path)) ?? Self()
+    }
+
+    /// Replaces the cache of one tree atomically.
+    ///
+    /// - Throws: ``TreeError`` if it cannot be written; the earlier cache is still there then.
+    public func save(to directory: String, anchor: String, path: String) throws(TreeError) {
+        let name = Self.fileName(directory, anchor, path)
+        let temporary = name + ".\(getpid()).\(UInt32.random(in: 0 ... .max))"
+        let file = Descriptor(open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600))
+        guard file.number >= 0 else { throw TreeError(errno: errno, "create", temporary.utf8) }
+        let isWritten = self.encode(tree: Self.treeDigest(anchor, path)).withUnsafeBytes {
+            writeFully(file.number, $0, at: 0)
+        }
+        guard isWritten, rename(temporary, name) == 0 else {
+            let error = TreeError(errno: errno, "write", name.utf8)
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    private static func treeDigest(_ anchor: String, _ path: String) -> Digest {
+        SHA256.digest(of: Array(anchor.utf8) + [0] + Array(path.utf8))
+    }
+
+    private static func fileName(_ directory: String, _ anchor: String, _ path: String) -> String {
+        "\(directory)/\(self.treeDigest(anchor, path)).stat"
+    }
+
+    /// Magic, record size, count, digest of anchor and path; the records; the digest of everything before.
+    private func encode(tree: Digest) -> [UInt8] {
+        let stride = MemoryLayout<Record>.stride
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(56 + self.records.count * stride + Digest.byteCount)
+        for number in [Self.magic, UInt64(stride), UInt64(self.records.count)] {
+            withUnsafeBytes(of: number) { bytes.append(contentsOf: $0) }
+        }
+        tree.append(to: &bytes)
+        self.records.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        SHA256.digest(of: bytes).append(to: &bytes)
+        return bytes
+    }
+
+    private static func decode(_ bytes: UnsafeRawBufferPointer, tree: Digest) -> Self? {
+        let headerSize = 24 + Digest.byteCount
+        let stride = MemoryLayout<Record>.stride
+        guard bytes.count >= headerSize + Digest.byteCount else { return nil }
+        let numbers = (0..<3).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
+        guard numbers[0] == self.magic, numbers[1] == UInt64(stride), numbers[2] < 1 << 32 else { return nil }
+        let bodyEnd = bytes.count - Digest.byteCount
+        guard bodyEnd == headerSize + Int(numbers[2]) * stride else { return nil }
+        guard Digest(loading: UnsafeRawBufferPointer(rebasing: bytes[24...])) == tree,
+            SHA256.digest(of: UnsafeRawBufferPointer(rebasing: bytes[..<bodyEnd]))
+                == Digest(loading: UnsafeRawBufferPointer(rebasing: bytes[bodyEnd...]))
+        else { return nil }
+        var cache = Self()
+        cache.records = [Record](unsafeUninitializedCapacity: Int(numbers[2])) { records, count in
+            UnsafeMutableRawBufferPointer(records).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: bytes[headerSize..<bodyEnd])
+            )
+            count = Int(numbers[2])
+        }
+        return cache
+    }
+}
