@@ -147,17 +147,19 @@ let package = Package(
         ),
         .target(
             name: "CommandLineKit",
-            dependencies: ["CacheClient", "CacheModel", "JobContext", "KeyTemplates", "NativeAPI", argumentParser],
+            dependencies: [
+                "CacheClient", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "NativeAPI", argumentParser,
+            ],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "restore_cache",
-            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", argumentParser],
+            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", "JobContext", "NativeAPI", argumentParser],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "save_cache",
-            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", argumentParser],
+            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", "JobContext", argumentParser],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -180,6 +182,12 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
+        .testTarget(name: "KeyTemplatesTests", dependencies: ["CacheModel", "KeyTemplates"], swiftSettings: strict),
+        .testTarget(
+            name: "JobContextTests",
+            dependencies: ["CacheModel", "JobContext", "KeyTemplates"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "LayerFormatTests",
             dependencies: ["CacheModel", "LayerFormat", "LayerKernels"],

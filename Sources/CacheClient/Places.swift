@@ -39,6 +39,12 @@ package struct Places: Hashable, Sendable {
         return (.root, absolute == "/" ? "." : String(absolute.dropFirst()))
     }
 
+    /// The absolute path of a path as a person writes it.
+    package func absolutePath(of path: String) -> String {
+        let (anchor, below) = self.locate(path)
+        return self.absolutePath(of: below, anchor: anchor)
+    }
+
     /// The absolute path of a layer.
     package func absolutePath(of path: String, anchor: Anchor) -> String {
         let folder = self.folder(of: anchor)
