@@ -165,7 +165,9 @@ extension TarReader {
             try MemberList.validatePath(member.path)
             if member.kind == .hardlink { try MemberList.validatePath(member.target) }
         } catch {
-            throw TarError(offset: offset, member: member.path, error.description)
+            // Some of these messages repeat the path, which may have a million bytes here.
+            let problem = String(error.description.unicodeScalars.prefix(300).map(Character.init))
+            throw TarError(offset: offset, member: member.path, problem)
         }
         let hasTarget = !member.target.isEmpty && member.target.count < 4_096
         guard member.kind != .symlink || hasTarget else {

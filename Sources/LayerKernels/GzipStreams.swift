@@ -113,7 +113,9 @@ public final class GzipDecompressor: ByteStream {
     }
 
     private func error(_ status: Int32) -> StreamError {
-        guard status == Z_DATA_ERROR else { return StreamError("the gzip stream cannot be read (zlib error \(status))") }
+        guard status == Z_DATA_ERROR else {
+            return StreamError("the gzip stream cannot be read (zlib error \(status))")
+        }
         let reason = self.state.pointee.msg.map { String(cString: $0) } ?? "invalid data"
         if !self.isFirstMember, reason == "incorrect header check" {
             return StreamError("the gzip stream is followed by bytes that are no gzip")

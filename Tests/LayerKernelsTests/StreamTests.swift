@@ -97,14 +97,21 @@ struct StreamTests {
         }
     }
 
-    @Test func `a flipped byte of gzip is refused`() throws {
-        let gzip = try Self.gzip(Self.bytes(2_000))
-        // Flags, time, extra flags and system stand in bytes 3 to 9 and are not protected.
-        for position in 10..<gzip.count {
+    @Test func `a flipped bit of gzip never gives other bytes`() throws {
+        let bytes = Self.bytes(2_000)
+        let gzip = try Self.gzip(bytes)
+        // Flags and time are not protected, nor are the bits that fill up the last byte of the data.
+        var refused = 0
+        for position in gzip.indices {
             var damaged = gzip
             damaged[position] ^= 0x10
-            #expect(throws: StreamError.self) { try Self.run(GzipDecompressor(), damaged, largestPiece: 100) }
+            do {
+                #expect(try Self.run(GzipDecompressor(), damaged, largestPiece: 100) == bytes)
+            } catch is StreamError {
+                refused += 1
+            }
         }
+        #expect(refused >= gzip.count - 10)
     }
 
     @Test func `what the body throws ends the work at once`() throws {
