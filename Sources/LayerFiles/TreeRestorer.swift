@@ -101,7 +101,12 @@ public final class TreeRestorer: Sendable {
         )
         let (existing, isInPlace) = self.inspect()
         let plan = inspection.makePlan(existing: existing, isInPlace: isInPlace)
-        self.phase.withLock { $0 = .planned(plan, existing) }
+        self.phase.withLock { phase in
+            switch phase {
+            case .new, .planned: phase = .planned(plan, existing)
+            case .prepared, .ended: break
+            }
+        }
         return plan
     }
 
