@@ -23,14 +23,19 @@ extension CatalogState {
         if let budget = policy.projectBudget {
             for project in Set(self.rows.values.map(\.entry.project)) {
                 self.relieve(project, policy, budget, at: now, limit, &report)
-                if self.liveBytes(of: project) > budget { report.isOverBudget = true }
             }
         }
         if let budget = policy.budget {
             self.relieve(nil, policy, budget, at: now, limit, &report)
-            if self.liveBytes(of: nil) > budget { report.isOverBudget = true }
         }
+        report.isOverBudget = self.isOverBudget(policy)
         return report
+    }
+
+    private func isOverBudget(_ policy: EvictionPolicy) -> Bool {
+        if let budget = policy.budget, self.liveBytes(of: nil) > budget { return true }
+        guard let budget = policy.projectBudget else { return false }
+        return Set(self.rows.values.map(\.entry.project)).contains { self.liveBytes(of: $0) > budget }
     }
 
     private func removed(in project: ProjectName?) -> [(at: Timestamp, id: Int64)] {

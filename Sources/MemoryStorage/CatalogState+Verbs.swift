@@ -68,7 +68,8 @@ extension CatalogState {
         self.rows.values.filter { row in
             row.ownBlobs.contains(digest)
                 || row.entry.layers.contains {
-                    self.layers[LayerName(project: row.entry.project, recipe: $0.recipe)]?.blobs.contains(digest) ?? false
+                    self.layers[LayerName(project: row.entry.project, recipe: $0.recipe)]?.blobs.contains(digest)
+                        ?? false
                 }
         }
     }
