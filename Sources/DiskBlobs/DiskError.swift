@@ -8,7 +8,10 @@ enum DiskError {
         let reason = String(cString: strerror(number))
         return switch number {
         case ENOSPC, EDQUOT:
-            CacheError(.quotaExceeded, "\(action): the server's disk is full (\(reason)); free space or lower --max-size")
+            CacheError(
+                .quotaExceeded,
+                "\(action): the server's disk is full (\(reason)); free space or lower --max-size"
+            )
         case EACCES, EPERM, EROFS:
             CacheError(.unavailable, "\(action): \(reason); check the owner and the mode of the data folder")
         case EMFILE, ENFILE:

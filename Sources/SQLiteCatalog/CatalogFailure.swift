@@ -6,7 +6,9 @@ enum CatalogFailure {
     static func wrap(_ error: any Error) -> any Error {
         guard let error = error as? DatabaseError else { return error }
         // GRDB prints arguments only in debug builds that ask for it; the message names a table at most.
-        let reason = DatabaseReason(text: "\(error.message ?? "SQLite error") (code \(error.extendedResultCode.rawValue))")
+        let reason = DatabaseReason(
+            text: "\(error.message ?? "SQLite error") (code \(error.extendedResultCode.rawValue))"
+        )
         return switch error.resultCode {
         case .SQLITE_FULL:
             CacheError(.quotaExceeded, "the server's disk is full; free space or lower --max-size", cause: reason)

@@ -174,6 +174,9 @@ extension Ledger {
     }
 
     private static func notVisible(_ digest: Digest, _ what: String) -> CacheError {
-        CacheError(.invalidRequest, "\(what) \(digest) is not in the store for this project; upload it and commit again")
+        CacheError(
+            .invalidRequest,
+            "\(what) \(digest) is not in the store for this project; upload it and commit again"
+        )
     }
 }

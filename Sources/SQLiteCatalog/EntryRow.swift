@@ -43,7 +43,9 @@ struct EntryRow {
 extension Ledger {
     /// The rows that `condition` selects, which may end in an order and a limit.
     func entryRows(_ condition: String, _ arguments: StatementArguments) throws -> [EntryRow] {
-        try self.database.rows("SELECT \(EntryRow.columns) FROM entries WHERE \(condition)", arguments).map(EntryRow.init)
+        try self.database.rows("SELECT \(EntryRow.columns) FROM entries WHERE \(condition)", arguments).map(
+            EntryRow.init
+        )
     }
 
     func entryRow(_ id: Int64) throws -> EntryRow? {

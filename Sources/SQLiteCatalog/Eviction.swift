@@ -154,6 +154,7 @@ private struct Eviction {
     private func isOverBudget() throws -> Bool {
         if let budget = self.policy.budget, try self.bytes(of: nil).live > budget { return true }
         guard let budget = self.policy.projectBudget else { return false }
-        return try self.database.value(Int64.self, "SELECT id FROM projects WHERE live_bytes > ? LIMIT 1", [budget]) != nil
+        return try self.database.value(Int64.self, "SELECT id FROM projects WHERE live_bytes > ? LIMIT 1", [budget])
+            != nil
     }
 }

@@ -25,7 +25,9 @@ extension SQLiteCatalog {
             }
             for check in Self.sums {
                 for row in try database.rows(check.sql) {
-                    problems.append("\(check.name): \(row[0] as Int64) is kept, \(row[1] as Int64) is right (row \(row[2] as Int64))")
+                    problems.append(
+                        "\(check.name): \(row[0] as Int64) is kept, \(row[1] as Int64) is right (row \(row[2] as Int64))"
+                    )
                 }
             }
             return problems
@@ -34,7 +36,10 @@ extension SQLiteCatalog {
 
     /// Each selects the rows that are wrong: what is kept, what it should be, which row.
     private static let sums: [(name: String, sql: String)] = [
-        ("bytes used", "SELECT used_bytes, n, 1 FROM totals, (SELECT coalesce(sum(stored_size), 0) n FROM blobs) WHERE used_bytes <> n"),
+        (
+            "bytes used",
+            "SELECT used_bytes, n, 1 FROM totals, (SELECT coalesce(sum(stored_size), 0) n FROM blobs) WHERE used_bytes <> n"
+        ),
         (
             "bytes referred to",
             """

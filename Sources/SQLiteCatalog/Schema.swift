@@ -40,7 +40,10 @@ enum Schema {
     /// Refuses an empty database where nothing may be created.
     static func requireTables(_ database: Database, path: String) throws {
         guard try database.tableExists("totals") else {
-            throw CacheError(.invalidRequest, "\(path) has no tables yet; start tarnd once, or choose another data folder")
+            throw CacheError(
+                .invalidRequest,
+                "\(path) has no tables yet; start tarnd once, or choose another data folder"
+            )
         }
     }
 

@@ -43,7 +43,8 @@ enum KeyRange {
     }
 
     /// `key >= ? AND key < ?` and its arguments.
-    static func condition(_ column: String, prefix: String) -> (sql: String, arguments: [any DatabaseValueConvertible]) {
+    static func condition(_ column: String, prefix: String) -> (sql: String, arguments: [any DatabaseValueConvertible])
+    {
         if prefix.isEmpty { return ("TRUE", []) }
         guard let bound = self.upperBound(of: prefix) else { return ("\(column) >= ?", [prefix]) }
         return ("\(column) >= ? AND \(column) < ?", [prefix, bound])
