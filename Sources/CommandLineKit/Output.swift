@@ -1,4 +1,4 @@
-package import CacheModel
+internal import CacheModel
 internal import Glibc
 internal import NativeAPI
 
