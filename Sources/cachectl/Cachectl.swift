@@ -68,7 +68,7 @@ enum Main {
             } else {
                 try command.run()
             }
-            status = ExitStatus.done.rawValue
+            status = CommandStatus.done.rawValue
         } catch {
             status = Self.report(error)
         }
@@ -80,7 +80,7 @@ enum Main {
         switch error {
         case let code as ExitCode: return code.rawValue
         case let end as StatusOnly: return end.status
-        case is Output.Closed: return ExitStatus.done.rawValue
+        case is Output.Closed: return CommandStatus.done.rawValue
         case let failure as CommandFailure:
             if let message = failure.message { Messages.complain(message) }
             return failure.status.rawValue
@@ -93,14 +93,14 @@ enum Main {
         }
         if code == .validationFailure {
             Messages.writeUnescaped(Cachectl.fullMessage(for: error), to: STDERR_FILENO)
-            return ExitStatus.usage.rawValue
+            return CommandStatus.usage.rawValue
         }
         Messages.complain("\(error)")
-        return ExitStatus(for: error).rawValue
+        return CommandStatus(for: error).rawValue
     }
 
     private static func tell(_ help: String) -> Int32 {
         Messages.writeUnescaped(help, to: STDOUT_FILENO)
-        return ExitStatus.done.rawValue
+        return CommandStatus.done.rawValue
     }
 }

@@ -37,7 +37,11 @@ enum ChildProcess {
         sigemptyset(&defaults)
         for signal in SignalRelay.signals + [SIGPIPE] { sigaddset(&defaults, signal) }
         posix_spawnattr_setsigdefault(&attributes, &defaults)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        // The threads of Swift's pool block signals, which a child would inherit too.
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
+        posix_spawnattr_setsigmask(&attributes, &blocked)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
         var arguments = command.map { strdup($0) }
         defer { for argument in arguments { free(argument) } }
         arguments.append(nil)
@@ -97,6 +101,11 @@ private enum SignalRelay {
         let process = Self.child.load(ordering: .sequentiallyConsistent)
         if process == 0 {
             Self.early.store(signal, ordering: .sequentiallyConsistent)
+            // The child may have come in between; whoever takes the signal out passes it on.
+            let late = Self.child.load(ordering: .sequentiallyConsistent)
+            guard late != 0 else { return }
+            let signal = Self.early.exchange(0, ordering: .sequentiallyConsistent)
+            if signal != 0 { kill(late, signal) }
         } else if !isFromKernel {
             // The terminal tells the whole process group.
             kill(process, signal)

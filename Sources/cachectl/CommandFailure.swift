@@ -3,7 +3,7 @@ internal import CommandLineKit
 internal import KeyTemplates
 
 /// What the process ends with; the manual lists them (`cachectl --help`).
-enum ExitStatus: Int32, Hashable, Sendable {
+enum CommandStatus: Int32, Hashable, Sendable {
     case done = 0
     case failure = 1
     case usage = 2
@@ -38,11 +38,11 @@ enum ExitStatus: Int32, Hashable, Sendable {
 /// Ends a command with a status of its own.
 struct CommandFailure: Error {
     /// What the process ends with.
-    var status: ExitStatus
+    var status: CommandStatus
     /// What to tell; `nil` if everything was said already.
     var message: String?
 
-    init(_ status: ExitStatus, _ message: String? = nil) {
+    init(_ status: CommandStatus, _ message: String? = nil) {
         self.status = status
         self.message = message
     }

@@ -31,7 +31,7 @@ struct JobKeys: Sendable {
         }
     }
 
-    private static func status(for error: KeyTemplateError) -> ExitStatus {
+    private static func status(for error: KeyTemplateError) -> CommandStatus {
         if case .unreadableFile = error.kind { return .failure }
         return .usage
     }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CommandLineKit
+internal import NativeAPI
 
 /// `cachectl stats`.
 struct StatisticsCommand: ServerCommand {

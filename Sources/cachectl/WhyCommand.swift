@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import CacheModel
 internal import CommandLineKit
+internal import KeyTemplates
 internal import NativeAPI
 
 /// `cachectl why`.
