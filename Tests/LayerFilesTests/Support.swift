@@ -183,6 +183,8 @@ struct SavedLayer: Sendable {
     @discardableResult
     func restore(_ anchor: String, _ path: String, reusesFiles: Bool = true) throws -> RestoreCounters {
         let restorer = try self.restorer(anchor, path, reusesFiles: reusesFiles)
+        // The threads may let go of the restorer a moment later than this function.
+        defer { restorer.abort() }
         let needed = try restorer.plan().neededChunks.shuffled()
         try restorer.prepare()
         try self.write(needed, to: restorer)
