@@ -166,7 +166,7 @@ let package = Package(
             name: "cachectl",
             dependencies: [
                 "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "KeyTemplates", "LayerFiles",
-                "LayerFormat", "LayerKernels", "NativeAPI", argumentParser,
+                "LayerFormat", "LayerKernels", "NativeAPI", argumentParser, nioCore,
             ],
             swiftSettings: strict
         ),
@@ -196,6 +196,22 @@ let package = Package(
         .testTarget(
             name: "LayerFilesTests",
             dependencies: ["CLinux", "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "StorageConformanceTests",
+            dependencies: [
+                "CacheModel", "DiskBlobs", "LayerKernels", "MemoryStorage", "SQLiteCatalog", "StorageInterface",
+                grdb, nioCore, nioPosix,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "CachectlTests",
+            dependencies: [
+                "CacheModel", "CommandLineKit", "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI", "cachectl",
+                argumentParser,
+            ],
             swiftSettings: strict
         ),
         .testTarget(

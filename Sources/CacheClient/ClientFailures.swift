@@ -43,7 +43,9 @@ extension NativeClient {
             let reason = error.connectionErrors.first.map { self.reason($0.error) } ?? "its name is not known"
             return self.unreachable(reason)
         case let error as IOError: return self.unreachable(self.reason(error))
-        default: return CacheError(.unavailable, "the exchange with \(self.server) broke off: \(error)")
+        case is ChannelError, is HTTPParserError:
+            return CacheError(.unavailable, "the exchange with \(self.server) broke off: \(error)")
+        default: return error
         }
     }
 
@@ -65,7 +67,7 @@ extension NativeClient {
         CacheError(
             .unavailable,
             "cannot reach the Tarn server at \(self.server): \(reason); check TARN_URL and that tarnd runs",
-            cause: UnreachableServer(reason: reason)
+            cause: UnreachableServer()
         )
     }
 
@@ -82,7 +84,6 @@ extension NativeClient {
 
 /// Marks errors of servers that could not be reached at all; they have an exit status of their own.
 package struct UnreachableServer: Error, CustomStringConvertible {
-    let reason: String
-
-    package var description: String { self.reason }
+    /// What the other programs on the way would say; the message says the rest.
+    package var description: String { "no connection" }
 }

@@ -80,6 +80,10 @@ extension CacheService {
             },
             for: session
         )
+        // A blob that was condemned may have been deleted after `put` found it and before its row came back to life.
+        // From here on nothing can delete it, so one more look is enough.
+        let deleted = Set(try await self.blobs.missing(from: digests))
+        try await self.blobs.put(framed.filter { deleted.contains($0.digest) })
     }
 
     /// Ends a save that will not be committed.

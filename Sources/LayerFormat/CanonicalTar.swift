@@ -37,7 +37,18 @@ public enum CanonicalTar {
         mtime: Int64?,
         to bytes: inout [UInt8]
     ) {
-        self.withFields(of: members, at: index, mtime: mtime) { $0.append(to: &bytes) }
+        self.appendHeader(of: members, at: index, mtime: mtime, addingMode: 0, to: &bytes)
+    }
+
+    /// Appends a member's header with some permission bits more than the member has.
+    static func appendHeader(
+        of members: MemberList,
+        at index: Int,
+        mtime: Int64?,
+        addingMode bits: UInt16,
+        to bytes: inout [UInt8]
+    ) {
+        self.withFields(of: members, at: index, mtime: mtime, addingMode: bits) { $0.append(to: &bytes) }
     }
 
     /// The number of bytes of the whole canonical tar: headers, padded content, end marker.
@@ -51,6 +62,7 @@ public enum CanonicalTar {
         of members: MemberList,
         at index: Int,
         mtime: Int64?,
+        addingMode bits: UInt16 = 0,
         _ body: (borrowing TarHeaderFields) -> Result
     ) -> Result {
         members.withPath(at: index) { path in
@@ -62,7 +74,7 @@ public enum CanonicalTar {
                         path: path,
                         target: target,
                         kind: kind,
-                        mode: mode,
+                        mode: mode | bits,
                         size: kind == .file ? members.size(at: index) : 0,
                         mtime: mtime ?? 0
                     )

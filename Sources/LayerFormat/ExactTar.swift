@@ -1,5 +1,9 @@
 /// Turns the canonical tar of a layer into the exact one: real modification times, `.pyc` stamps in place.
 ///
+/// Directories stand twice: first, writable for their owner, so that what is below them can be made; and once more at
+/// the end with their own mode and time, which making what is below them has changed. So plain `tar x` restores both,
+/// without options and without being root.
+///
 /// It takes the canonical stream in pieces of any size and hands out the exact stream in order; nothing but a header is
 /// ever held. What it is fed is trusted: whoever feeds it has checked the digests of the chunks.
 public struct ExactTarWriter: Sendable {
@@ -41,7 +45,8 @@ public struct ExactTarWriter: Sendable {
         var size = CanonicalTar.endMarkerSize
         for index in members.indices {
             let mtime = stamps.mtimes.isEmpty ? 0 : stamps.mtimes[index]
-            size += CanonicalTar.headerSize(of: members, at: index, mtime: mtime)
+            let headerSize = CanonicalTar.headerSize(of: members, at: index, mtime: mtime)
+            size += members.kind(at: index) == .directory ? headerSize * 2 : headerSize
             size += CanonicalTar.paddedSize(members.size(at: index))
         }
         self.size = size
@@ -60,6 +65,7 @@ public struct ExactTarWriter: Sendable {
             guard self.part != .done else { throw LayerFormatError("the stream has more bytes than its members say") }
             let piece = rest.prefix(self.partSize - self.taken)
             rest = rest.dropFirst(piece.count)
+            if self.part == .endMarker, self.taken == 0 { try self.repeatDirectories(body) }
             if self.part != .header { try self.passOn(UnsafeRawBufferPointer(rebasing: piece), body) }
             self.taken += piece.count
             if self.taken == self.partSize { try self.endPart(body) }
@@ -75,6 +81,31 @@ public struct ExactTarWriter: Sendable {
         }
     }
 
+    /// The header of the member that comes next, as it stands first.
+    private func firstHeader() -> [UInt8] {
+        let isDirectory = self.members.kind(at: self.member) == .directory
+        var header: [UInt8] = []
+        CanonicalTar.appendHeader(
+            of: self.members,
+            at: self.member,
+            mtime: self.mtime(of: self.member),
+            addingMode: isDirectory ? 0o700 : 0,
+            to: &header
+        )
+        return header
+    }
+
+    /// Hands out the directories once more, from the innermost out.
+    private func repeatDirectories(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        for index in self.members.indices.reversed() where self.members.kind(at: index) == .directory {
+            var header: [UInt8] = []
+            CanonicalTar.appendHeader(of: self.members, at: index, mtime: self.mtime(of: index), to: &header)
+            try header.withUnsafeBytes(body)
+        }
+    }
+
+    private func mtime(of index: Int) -> Int64 { self.stamps.mtimes.isEmpty ? 0 : self.stamps.mtimes[index] }
+
     private mutating func startPart() {
         self.taken = 0
         guard self.member < self.members.count else {
@@ -89,10 +120,7 @@ public struct ExactTarWriter: Sendable {
     private mutating func endPart(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
         switch self.part {
         case .header:
-            let mtime = self.stamps.mtimes.isEmpty ? 0 : self.stamps.mtimes[self.member]
-            var header: [UInt8] = []
-            CanonicalTar.appendHeader(of: self.members, at: self.member, mtime: mtime, to: &header)
-            try header.withUnsafeBytes(body)
+            try self.firstHeader().withUnsafeBytes(body)
             let contentSize = CanonicalTar.paddedSize(self.members.size(at: self.member))
             if contentSize > 0 {
                 self.part = .content

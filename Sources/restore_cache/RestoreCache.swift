@@ -40,7 +40,7 @@ struct RestoreCache: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Restore into this folder instead of where it was saved.", valueName: "dir"))
     var to: String?
 
-    @Option(help: "How keys match: prefix or exact.")
+    @Option(help: "How keys match: prefix or exact.", transform: RestoreCache.match)
     var match: KeyPattern.Match = .prefix
 
     @Flag(help: "Print one JSON object on standard output; the log goes to standard error.")
@@ -91,6 +91,13 @@ struct RestoreCache: AsyncParsableCommand {
         }
     }
 
+    private static func match(_ text: String) throws -> KeyPattern.Match {
+        guard let match = KeyPattern.Match(rawValue: text) else {
+            throw ValidationError("--match is prefix or exact, not '\(text)'")
+        }
+        return match
+    }
+
     private func templates() throws -> [String] {
         let given = self.key + self.keys
         let step = try StepSource.read(self.step, kind: .restore, hasKeys: !given.isEmpty)
@@ -123,8 +130,6 @@ struct RestoreCache: AsyncParsableCommand {
         log.complain("The job goes on without the cache.")
     }
 }
-
-extension KeyPattern.Match: ExpressibleByArgument {}
 
 @main
 enum Main {
