@@ -73,7 +73,8 @@ extension CatalogState {
         func isSmall(_ entry: Entry) -> Bool { policy.sizeClass(ofEntrySize: entry.size) == .small }
         let raw = visible.reduce(0) { $0 + $1.size }
         let rawSmall = visible.filter(isSmall).reduce(0) { $0 + $1.size }
-        let small = raw == 0 ? 0 : Int(Double(live) * (Double(rawSmall) / Double(raw)))
+        let share = raw == 0 ? 0 : Int(Double(live) * (Double(rawSmall) / Double(raw)))
+        let small = rawSmall > 0 ? max(1, share) : 0
         let chosen = policy.classToEvict(smallBytes: small, largeBytes: live - small, of: budget)
         let unpinned = visible.filter { !$0.isPinned }
         let preferred = unpinned.filter { policy.sizeClass(ofEntrySize: $0.size) == chosen }

@@ -138,7 +138,8 @@ private struct Eviction {
     private func victim(in project: Int64?, _ bytes: Bytes, _ budget: Int) throws -> EntryRow? {
         // Entries count raw bytes; what is stored is shared out in their proportion.
         let raw = bytes.small + bytes.large
-        let small = raw == 0 ? 0 : Int(Double(bytes.live) * (Double(bytes.small) / Double(raw)))
+        let share = raw == 0 ? 0 : Int(Double(bytes.live) * (Double(bytes.small) / Double(raw)))
+        let small = bytes.small > 0 ? max(1, share) : 0
         let chosen = self.policy.classToEvict(smallBytes: small, largeBytes: bytes.live - small, of: budget)
         if let chosen, let row = try self.leastRecentlyUsed(chosen, in: project) { return row }
         return try EvictionPolicy.SizeClass.allCases.compactMap { try self.leastRecentlyUsed($0, in: project) }

@@ -1,7 +1,9 @@
 internal import CacheModel
 internal import GRDB
 
-/// The tables. Migrations are append-only: a released one is never edited.
+/// The tables.
+///
+/// Migrations are append-only: a released one is never edited.
 enum Schema {
     /// `Tarn` as a big-endian number, in the header of every database.
     static let applicationID: Int32 = 0x5461_726e

@@ -87,7 +87,9 @@ func frameBlob(_ bytes: [UInt8]) throws -> NewBlob {
     )
 }
 
+/// Lets tests write moments as plain numbers.
 extension Timestamp: ExpressibleByIntegerLiteral {
+    /// Milliseconds since 1970 UTC.
     public init(integerLiteral value: Int64) { self.init(milliseconds: value) }
 }
 
