@@ -60,6 +60,8 @@ struct Cachectl: AsyncParsableCommand {
 @main
 enum Main {
     static func main() async {
+        // Whoever reads a pipe may leave; writing tells so.
+        signal(SIGPIPE, SIG_IGN)
         var status: Int32
         do {
             var command = try Cachectl.parseAsRoot()
