@@ -147,31 +147,47 @@ let package = Package(
         ),
         .target(
             name: "CommandLineKit",
-            dependencies: ["CacheClient", "CacheModel", "JobContext", "KeyTemplates", "NativeAPI", argumentParser],
+            dependencies: [
+                "CacheClient", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "NativeAPI", argumentParser,
+            ],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "restore_cache",
-            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", argumentParser],
+            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", "JobContext", "NativeAPI", argumentParser],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "save_cache",
-            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", argumentParser],
+            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", "JobContext", argumentParser],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "cachectl",
             dependencies: [
-                "CacheClient", "CacheModel", "CommandLineKit", "DiskBlobs", "JobContext", "KeyTemplates",
-                "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI", "SQLiteCatalog", "StorageInterface",
-                "CacheService", argumentParser, logging,
+                "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "KeyTemplates", "LayerFiles",
+                "LayerFormat", "LayerKernels", "NativeAPI", argumentParser,
             ],
             swiftSettings: strict
         ),
 
         // Tests.
+        .testTarget(name: "CacheModelTests", dependencies: ["CacheModel"], swiftSettings: strict),
+        .testTarget(
+            name: "CacheServiceTests",
+            dependencies: [
+                "CacheModel", "CacheService", "LayerFiles", "LayerFormat", "LayerKernels", "MemoryStorage",
+                "StorageInterface", logging, nioCore, nioPosix,
+            ],
+            swiftSettings: strict
+        ),
         .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
+        .testTarget(name: "KeyTemplatesTests", dependencies: ["CacheModel", "KeyTemplates"], swiftSettings: strict),
+        .testTarget(
+            name: "JobContextTests",
+            dependencies: ["CacheModel", "JobContext", "KeyTemplates"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "LayerFormatTests",
             dependencies: ["CacheModel", "LayerFormat", "LayerKernels"],
@@ -180,6 +196,12 @@ let package = Package(
         .testTarget(
             name: "LayerFilesTests",
             dependencies: ["CLinux", "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["cachectl", "restore_cache", "save_cache", "tarnd"],
+            exclude: ["snapshot.py"],
             swiftSettings: strict
         ),
     ],

@@ -78,6 +78,11 @@ ssize_t tarn_pread_nowait(int file, void *buffer, size_t size, off_t offset) {
     return preadv2(file, &vector, 1, offset, RWF_NOWAIT);
 }
 
+ssize_t tarn_copy_range(int source, int target, off_t offset, size_t size) {
+    off_t from = offset, to = offset;
+    return copy_file_range(source, &from, target, &to, size, 0);
+}
+
 int tarn_try_lock(int file) {
     return flock(file, LOCK_EX | LOCK_NB);
 }

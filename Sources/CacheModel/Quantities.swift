@@ -79,3 +79,11 @@ public enum Quantity {
         return (number, String(text[digits.endIndex...].drop { $0 == " " }))
     }
 }
+
+extension Duration {
+    /// The duration in seconds.
+    public var seconds: Double {
+        let (seconds, attoseconds) = self.components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}

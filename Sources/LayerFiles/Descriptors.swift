@@ -49,7 +49,9 @@ extension UnsafeBufferPointer<UInt8> {
     var lastSlash: Int? { self.lastIndex(of: UInt8(ascii: "/")) }
 }
 
-/// Opens a path below a directory; no component of it may be a symbolic link. The path may be longer than PATH_MAX.
+/// Opens a path below a directory; no component of it may be a symbolic link.
+///
+/// The path may be longer than PATH_MAX.
 ///
 /// - Returns: A descriptor, or -1 with the reason in `errno`.
 func openBeneath(_ directory: Int32, _ path: borrowing PathBuffer, _ flags: Int32, mode: mode_t = 0) -> Int32 {

@@ -25,6 +25,7 @@ struct FileHasher: ~Copyable {
     ///   - status: What `fstat` said after opening it; refreshed if the file changed.
     ///   - mayHaveStamp: Whether a `.pyc` stamp is to be taken out.
     ///   - extents: Where the file has data, if it has holes.
+    /// - Returns: The digest, or why there is none.
     mutating func hash(_ file: Int32, _ status: inout stat, mayHaveStamp: Bool, extents: [Range<Int>]?) -> Outcome {
         let size = Int(status.st_size)
         var stamp: UInt32?

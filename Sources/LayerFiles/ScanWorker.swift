@@ -104,6 +104,7 @@ final class ScanWorker {
     ///
     /// - Parameter directory: Its path below the anchor.
     /// - Returns: The directories in it.
+    /// - Throws: ``TreeError``.
     func read(_ directory: [UInt8]) throws(TreeError) -> [[UInt8]] {
         self.path.set(Array(directory.dropFirst(self.root.strip)))
         let file = Descriptor(openBeneath(self.root.base, self.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))

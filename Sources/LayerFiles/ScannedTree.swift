@@ -23,6 +23,8 @@ public struct ScannedTree: LayerSource {
     /// What to remember for the next scan of this tree.
     public let statCache: StatCache
     let root: LayerRoot
+    /// When the scan began, in ns since 1970.
+    let scanStart: Int64
     /// For each member: inode, change time and, from a stat cache, digest and stamp; what a restore compares.
     let details: [Detail]
 
@@ -48,6 +50,7 @@ public struct ScannedTree: LayerSource {
         var builder = ScanBuilder(capacity: order.count)
         for key in order { builder.append(workers[Int(key.worker)], Int(key.entry)) }
         self.root = root
+        self.scanStart = scanStart
         self.members = builder.members
         self.stamps = builder.stamps
         self.contentDigests = builder.isComplete ? builder.contentDigests : []

@@ -75,6 +75,8 @@ package protocol Catalog: CatalogInspection {
 package protocol CatalogInspection: Sendable {
     /// A page of entries in the order of their keys, then newest first.
     func entries(_ filter: EntryFilter) async throws -> EntryPage
+    /// The stored bytes of all blobs that are recorded or condemned: what the store's files add up to. Cheap.
+    func storedBytes() async throws -> Int
     /// Figures of one project, or of all.
     func statistics(of project: ProjectName?) async throws -> Statistics
     /// What happened to a key and to keys that start with it, newest first.

@@ -1,0 +1,209 @@
+package import CacheModel
+internal import LayerFiles
+internal import LayerFormat
+internal import LayerKernels
+internal import NIOPosix
+internal import NativeAPI
+
+/// Saves paths under a key: hashes them, and uploads only what the server has never seen.
+package struct SaveJob: Sendable {
+    /// What is to be saved, and how.
+    package struct Request: Sendable {
+        /// The key, expanded.
+        package var key: CacheKey
+        /// How the key was made.
+        package var provenance: Provenance
+        /// The paths, as a person wrote them.
+        package var paths: [String]
+        /// The folders that paths are relative to.
+        package var places: Places
+        /// The scope, if the server shall not choose.
+        package var scope: Scope?
+        /// When the entry expires, from now.
+        package var timeToLive: Duration?
+        /// Whether to put the entry in the place of one that has the key.
+        package var replaces = false
+        /// Whether to save even if there is nothing to save.
+        package var allowsEmpty = false
+        /// Whether devices, sockets and pipes are left out instead of ending the save.
+        package var skipsSpecialFiles = false
+        /// The zstd level.
+        package var level = 3
+        /// Where stat caches are kept; `nil` to keep none.
+        package var cacheDirectory: String?
+
+        package init(key: CacheKey, provenance: Provenance, paths: [String], places: Places) {
+            self.key = key
+            self.provenance = provenance
+            self.paths = paths
+            self.places = places
+        }
+    }
+
+    let client: NativeClient
+    let request: Request
+    let report: @Sendable (TransferEvent) -> Void
+    let session = "save-" + randomName()
+
+    /// Creates a job.
+    ///
+    /// - Parameters:
+    ///   - client: Where to save to.
+    ///   - request: What to save.
+    ///   - report: Is told what happens, from any thread.
+    package init(
+        client: NativeClient,
+        request: Request,
+        report: @escaping @Sendable (TransferEvent) -> Void = { _ in }
+    ) {
+        self.client = client
+        self.request = request
+        self.report = report
+    }
+
+    /// Saves.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` or ``LayerFiles/TreeError``; the server has no new entry then.
+    package func run() async throws -> SaveResult {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var result = SaveResult(key: self.request.key)
+        if !self.request.replaces,
+            let existing = try await self.client.entryIfPresent(self.request.key, scope: self.request.scope)
+        {
+            result.outcome = .exists(existing, isSameContent: nil)
+        } else {
+            do {
+                try await self.save(into: &result)
+            } catch {
+                // The pins end by themselves; ending them now only gives the room back earlier.
+                try? await self.client.endSession(self.session)
+                throw error
+            }
+        }
+        result.duration = clock.now - start
+        return result
+    }
+
+    private func save(into result: inout SaveResult) async throws {
+        var scans: [LayerScan] = []
+        for path in self.request.paths {
+            guard let scan = try await self.scan(path, into: &result) else { continue }
+            scans.append(scan)
+        }
+        guard scans.contains(where: { !$0.isEmpty }) || (self.request.allowsEmpty && !scans.isEmpty) else {
+            result.outcome = .refused("there is nothing to save: none of the paths exists or holds anything")
+            return
+        }
+        let known = try await self.client.knownTrees(scans.map(\.tree.treeDigest), session: self.session)
+        let wasKnown = known.allSatisfy { $0 != nil }
+        for (scan, known) in zip(scans, known) {
+            result.layers.append(try await self.upload(scan, known: known, into: &result))
+        }
+        let commit = CommitRequest(
+            session: self.session,
+            layers: result.layers,
+            provenance: self.request.provenance,
+            scope: self.request.scope,
+            ttlSeconds: self.request.timeToLive.map { Int($0.components.seconds) },
+            replace: self.request.replaces ? true : nil
+        )
+        let answer = try await self.client.commit(self.request.key, commit)
+        switch answer.outcome {
+        case .saved: result.outcome = wasKnown ? .known : .saved
+        case .exists: result.outcome = .exists(answer.entry, isSameContent: answer.isSameContent)
+        }
+    }
+
+    private func scan(_ path: String, into result: inout SaveResult) async throws -> LayerScan? {
+        let (anchor, below) = self.request.places.locate(path)
+        let folder = self.request.places.folder(of: anchor)
+        let absolute = self.request.places.absolutePath(of: below, anchor: anchor)
+        self.report(.scanning(absolute))
+        let (request, report) = (self.request, self.report)
+        do {
+            let tree = try await offload {
+                let cache = request.cacheDirectory.map { StatCache.load(from: $0, anchor: folder, path: below) }
+                let options = TreeScanner.Options(skipsSpecialFiles: request.skipsSpecialFiles)
+                let tree = try TreeScanner(anchor: folder, path: below, options: options, statCache: cache).scan()
+                if let directory = request.cacheDirectory {
+                    // A stat cache only saves time; one that cannot be written is no reason to fail.
+                    try? tree.statCache.save(to: directory, anchor: folder, path: below)
+                }
+                return tree
+            }
+            for warning in tree.warnings { report(.warning(warning)) }
+            result.bytesRead += tree.totalSize
+            result.paths.append(absolute)
+            return LayerScan(anchor: anchor, path: below, tree: tree)
+        } catch let error as TreeError where error.code == .missing {
+            self.report(.missingPath(absolute))
+            return nil
+        }
+    }
+}
+
+/// A path that is about to be saved.
+struct LayerScan: Sendable {
+    var anchor: Anchor
+    var path: String
+    var tree: ScannedTree
+
+    /// Whether there is nothing but directories.
+    var isEmpty: Bool { self.tree.members.indices.allSatisfy { self.tree.members.kind(at: $0) == .directory } }
+}
+
+/// What a save did.
+package struct SaveResult: Sendable {
+    /// How a save ended.
+    package enum Outcome: Sendable {
+        /// The entry is there, and some bytes had to be uploaded.
+        case saved
+        /// The entry is there, and its content was there already.
+        case known
+        /// The key was taken; `nil` if nobody compared the content.
+        case exists(Entry, isSameContent: Bool?)
+        /// There was nothing to save, and why.
+        case refused(String)
+    }
+
+    package var outcome = Outcome.refused("nothing was done")
+    package var key: CacheKey
+    package var layers: [Layer] = []
+    /// The absolute paths that were saved.
+    package var paths: [String] = []
+    /// Bytes of the files that were looked at.
+    package var bytesRead = 0
+    /// Stored bytes of the blobs that were uploaded.
+    package var bytesUploaded = 0
+    package var chunksUploaded = 0
+    package var chunksTotal = 0
+    package var duration = Duration.zero
+
+    init(key: CacheKey) { self.key = key }
+}
+
+/// What a transfer tells while it runs.
+package enum TransferEvent: Sendable {
+    /// A path is being walked and hashed.
+    case scanning(String)
+    /// A path does not exist.
+    case missingPath(String)
+    /// Something is odd, but no reason to stop.
+    case warning(String)
+    /// Raw bytes that were dealt with, of how many.
+    case progress(done: Int, total: Int)
+    /// What a restore found and is about to fetch.
+    case found(Entry, isExact: Bool)
+}
+
+/// Runs blocking or CPU-heavy work off the cooperative pool.
+func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await NIOThreadPool.singleton.runIfActive(work)
+}
+
+/// Some characters that nobody else makes up at the same time.
+func randomName() -> String {
+    var generator = SystemRandomNumberGenerator()
+    return String(generator.next() as UInt64, radix: 36) + String(generator.next() as UInt64, radix: 36)
+}

@@ -1,0 +1,90 @@
+package import CacheModel
+package import Logging
+package import NIOPosix
+package import StorageInterface
+
+/// The use cases: the only type that talks to both the blob store and the
+/// catalog, and the only type that gateways talk to.
+///
+/// The order of effects is fixed here and nowhere else. Save: pin → bytes
+/// durable → rows → entry. Collect: condemn → delete bytes → forget rows. A
+/// crash anywhere leaves bytes without rows or pins that expire, never rows
+/// without bytes.
+package final class CacheService: Sendable {
+    let blobs: any BlobStore
+    let catalog: any Catalog
+    let threads: NIOThreadPool
+    let configuration: Configuration
+    let logger: Logger
+    let now: @Sendable () -> Timestamp
+    let leases: Leases
+    let budget: Budget
+    let traffic = TrafficLog()
+    let uploads = UploadsInFlight()
+
+    /// Creates the service.
+    ///
+    /// - Parameters:
+    ///   - blobs: Checks what it is given against its digest; see ``VerifyingBlobStore``.
+    ///   - catalog: The rows that belong to `blobs`.
+    ///   - threads: Where compression, hashing and blocking reads run.
+    ///   - configuration: Times, budgets and limits.
+    ///   - logger: For what nobody is told otherwise.
+    ///   - now: The clock.
+    package init(
+        blobs: any BlobStore,
+        catalog: any Catalog,
+        threads: NIOThreadPool,
+        configuration: Configuration,
+        logger: Logger,
+        now: @escaping @Sendable () -> Timestamp = { .current }
+    ) {
+        self.blobs = blobs
+        self.catalog = catalog
+        self.threads = threads
+        self.configuration = configuration
+        self.logger = logger
+        self.now = now
+        self.leases = Leases(duration: configuration.leaseTime)
+        self.budget = Budget(policy: configuration.policy, overhead: configuration.overheadBytes)
+    }
+
+    /// Times, budgets and limits; each has a default that serves a team.
+    package struct Configuration: Sendable {
+        /// The budgets and how entries are chosen when they are exceeded.
+        package var policy = EvictionPolicy()
+        /// How long a save may pause before its pins end.
+        package var sessionTime = Duration.seconds(3_600)
+        /// How long a restore may take before its bytes may be collected.
+        package var leaseTime = Duration.seconds(1_800)
+        /// How long a removed entry can be brought back.
+        package var undoTime = Duration.seconds(86_400)
+        /// When entries expire whose save names no time to live.
+        package var defaultTimeToLive: Duration?
+        /// The longest time to live that a save may ask for.
+        package var maximumTimeToLive: Duration?
+        /// The most bytes of tar that an entry may have.
+        package var maximumEntrySize = 64 * 1_073_741_824
+        /// The most layers of an entry.
+        package var maximumLayers = 64
+        /// Where uploaded tars are kept while they are read; on the disk of the data folder.
+        package var spoolDirectory = "/tmp"
+        /// The zstd level for what the server compresses itself.
+        package var compressionLevel = 3
+        /// The bytes of the data folder that are no blobs, such as the database.
+        package var overheadBytes: @Sendable () -> Int = { 0 }
+
+        package init() {}
+    }
+
+    /// The undo time, for telling people.
+    package var undoTime: Duration { self.configuration.undoTime }
+
+    /// The budget, for telling people.
+    package var maximumBytes: Int? { self.configuration.policy.budget }
+
+    /// Runs blocking or CPU-heavy work off the cooperative pool.
+    func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await self.threads.runIfActive(work)
+    }
+}

@@ -1,0 +1,88 @@
+package import CacheModel
+package import LayerFormat
+internal import StorageInterface
+
+// What a client says about its layers is believed only as far as it was checked: the recipe decodes, its members are
+// safe to write, its tree digest is theirs, its chunks are there with the sizes it claims.
+
+extension CacheService {
+    /// Checks layers that are to be committed and collects the blobs that they refer to.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` that names the layer and what is wrong.
+    func check(_ layers: [Layer], in project: ProjectName) async throws -> [CommittedLayer] {
+        guard (1...self.configuration.maximumLayers).contains(layers.count) else {
+            throw CacheError(
+                .invalidRequest,
+                "an entry has 1 to \(self.configuration.maximumLayers) layers, not \(layers.count)"
+            )
+        }
+        let size = layers.reduce(0) { $0.addingReportingOverflow($1.size).partialValue }
+        guard layers.allSatisfy({ $0.size >= 0 }), (0...self.configuration.maximumEntrySize).contains(size) else {
+            let limit = Quantity.describe(bytes: self.configuration.maximumEntrySize)
+            throw CacheError(.quotaExceeded, "the entry is larger than this server's limit of \(limit) for one entry")
+        }
+        var committed: [CommittedLayer] = []
+        for layer in layers {
+            do {
+                committed.append(try await self.check(layer, in: project))
+            } catch let error as CacheError where error.code == .notFound {
+                throw CacheError(
+                    .invalidRequest,
+                    "layer '\(layer.path)' refers to bytes that were not uploaded",
+                    cause: error
+                )
+            } catch let error as LayerFormatError {
+                throw CacheError(.invalidRequest, "layer '\(layer.path)' is refused: \(error)")
+            }
+        }
+        return committed
+    }
+
+    private func check(_ layer: Layer, in project: ProjectName) async throws -> CommittedLayer {
+        let recipe = try await self.recipe(of: layer, in: project)
+        let digests = try await self.contentDigests(of: recipe, in: project)
+        _ = try await self.stamps(of: layer, recipe, in: project)
+        let tree = try await self.offload {
+            try recipe.members.validate(root: layer.path)
+            return TreeDigest.digest(of: recipe.members, contentDigests: digests)
+        }
+        let claims = [
+            (tree == layer.treeDigest && tree == recipe.treeDigest, "the tree digest"),
+            (
+                layer.size == recipe.streamSize && recipe.streamSize == CanonicalTar.streamSize(of: recipe.members),
+                "the size"
+            ),
+            (layer.memberCount == recipe.members.count, "the number of members"),
+            (layer.chunkCount == recipe.chunks.count, "the number of chunks"),
+        ]
+        for (holds, claim) in claims where !holds { throw LayerFormatError("\(claim) is not that of its recipe") }
+        let records = try await self.describe(recipe.chunks.map(\.digest), in: project)
+        for (record, chunk) in zip(records, recipe.chunks) where record.size != chunk.size {
+            throw LayerFormatError("chunk \(chunk.digest) has \(record.size) bytes, its recipe says \(chunk.size)")
+        }
+        return CommittedLayer(layer: layer, blobs: recipe.blobs)
+    }
+
+    /// Reads a layer's recipe.
+    package func recipe(of layer: Layer, in project: ProjectName) async throws -> Recipe {
+        let bytes = try await self.readVisible(layer.recipe, in: project)
+        return try await self.offload { try Recipe(decoding: bytes) }
+    }
+
+    /// Reads a layer's stamps.
+    package func stamps(of layer: Layer, _ recipe: Recipe, in project: ProjectName) async throws -> Stamps {
+        let bytes = try await self.readVisible(layer.stamps, in: project)
+        return try await self.offload { try Stamps(decoding: bytes, for: recipe.members) }
+    }
+
+    private func contentDigests(of recipe: Recipe, in project: ProjectName) async throws -> [Digest] {
+        let bytes = try await self.readVisible(recipe.contentDigests, in: project)
+        let files = recipe.members.indices.reduce(0) { $0 + (recipe.members.kind(at: $1) == .file ? 1 : 0) }
+        return try await self.offload { try ContentDigests.decode(bytes, count: files) }
+    }
+
+    private func readVisible(_ digest: Digest, in project: ProjectName) async throws -> [UInt8] {
+        let record = try await self.describe([digest], in: project)[0]
+        return try await self.read(record, limit: Recipe.maximumBlobSize)
+    }
+}

@@ -1,0 +1,154 @@
+package import CacheModel
+internal import LayerFormat
+internal import LayerKernels
+internal import Logging
+package import NIOCore
+package import StorageInterface
+
+/// An entry that is about to be restored.
+package struct Restore: Sendable {
+    /// The entry and how it was found.
+    package var resolution: Resolution
+    /// Keeps the entry's bytes while they are fetched.
+    package var lease: String
+}
+
+extension CacheService {
+    /// Finds the entry that a job should restore and protects its bytes.
+    package func restore(_ query: KeyQuery, families: [String]) async throws -> Restore? {
+        // A lease on an entry that was evicted in between protects nothing, so look again after taking it.
+        for _ in 0..<3 {
+            guard let resolution = try await self.catalog.resolve(query, at: self.now()) else { break }
+            let lease = self.leases.take(resolution.entry.layers.map(\.recipe), at: self.now())
+            guard try await self.catalog.entry(resolution.entry.id) != nil else {
+                self.leases.end(lease)
+                continue
+            }
+            self.noteHit(resolution, family: families[resolution.patternIndex])
+            return Restore(resolution: resolution, lease: lease)
+        }
+        self.traffic.note { traffic in
+            guard let family = families.first else { return }
+            traffic.families[.init(project: query.project, name: family), default: .init()].misses += 1
+        }
+        return nil
+    }
+
+    /// Finds the entry that a job would restore, without a trace.
+    package func look(for query: KeyQuery) async throws -> Resolution? {
+        try await self.catalog.resolve(query, at: self.now())
+    }
+
+    /// Ends a restore.
+    package func endLease(_ lease: String) { self.leases.end(lease) }
+
+    /// Keeps a lease alive because it is being used.
+    package func renewLease(_ lease: String) { self.leases.renew(lease, at: self.now()) }
+
+    /// Looks up blobs that a client wants to fetch, each once per mention.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if one of them is not visible to the project.
+    package func describe(_ digests: [Digest], in project: ProjectName) async throws -> [BlobRecord] {
+        let records = try await self.catalog.blobs(digests, in: project)
+        return try digests.map { digest in
+            guard let record = records[digest] else {
+                throw CacheError(.notFound, "blob \(digest) is not in project \(project); save the entry again")
+            }
+            return record
+        }
+    }
+
+    /// Opens a blob that ``describe(_:in:)`` found.
+    ///
+    /// A row without bytes is damage: the blob is marked missing, so that the entries that need it become misses.
+    package func open(_ record: BlobRecord) async throws -> StoredBlob {
+        do {
+            let blob = try await self.blobs.open(record.digest)
+            guard blob.storedSize == record.storedSize, blob.encoding == record.encoding else {
+                throw CacheError(.notFound, "blob \(record.digest) has \(blob.storedSize) bytes on the disk")
+            }
+            return blob
+        } catch let error as CacheError where error.code == .notFound {
+            try await self.reportDamage(to: [record.digest])
+            throw CacheError(.corrupt, "the bytes of blob \(record.digest) are gone", cause: error)
+        }
+    }
+
+    /// Makes entries that need damaged blobs invisible, and says so in the log.
+    func reportDamage(to digests: [Digest]) async throws {
+        let entries = try await self.catalog.markMissing(digests, at: self.now())
+        self.logger.critical(
+            "stored bytes are damaged; their entries are misses until they are saved again",
+            metadata: [
+                "digests": .array(digests.prefix(10).map { "\($0)" }),
+                "entries": .array(entries.prefix(10).map { "\($0.project) \($0.key)" }),
+            ]
+        )
+    }
+
+    /// Adds bytes that were sent for an entry's family to the figures.
+    package func noteSent(_ bytes: Int, for family: Traffic.Family) {
+        self.traffic.note { $0.families[family, default: .init()].bytesSent += bytes }
+    }
+
+    private func noteHit(_ resolution: Resolution, family: String) {
+        let now = self.now()
+        self.traffic.note { traffic in
+            traffic.uses[resolution.entry.id] = now
+            let family = Traffic.Family(project: resolution.entry.project, name: family)
+            if resolution.isExact {
+                traffic.families[family, default: .init()].exactHits += 1
+            } else {
+                traffic.families[family, default: .init()].prefixHits += 1
+            }
+        }
+    }
+}
+
+extension CacheService {
+    /// Reads a whole blob of at most `limit` raw bytes into memory and checks it against its digest.
+    func read(_ record: BlobRecord, limit: Int) async throws -> [UInt8] {
+        guard record.size <= limit else {
+            throw CacheError(
+                .invalidRequest,
+                "blob \(record.digest) has \(record.size) bytes, at most \(limit) expected"
+            )
+        }
+        let stored = try await self.open(record)
+        let bytes = try await self.offload { try stored.rawBytes(size: record.size) }
+        guard SHA256.digest(of: bytes) == record.digest else {
+            try await self.reportDamage(to: [record.digest])
+            throw CacheError(.corrupt, "the bytes of blob \(record.digest) are damaged")
+        }
+        return bytes
+    }
+}
+
+extension StoredBlob {
+    /// Reads the stored bytes; blocks on the disk.
+    package func storedBytes() throws -> ByteBuffer {
+        switch self.content {
+        case .bytes(let buffer): buffer
+        case .file(let file): try file.read(0..<file.size)
+        }
+    }
+
+    /// Reads and decodes the raw bytes; blocks on the disk, and computes.
+    package func rawBytes(size: Int) throws -> [UInt8] {
+        let buffer = try self.storedBytes()
+        switch self.encoding {
+        case .raw: return Array(buffer.readableBytesView)
+        case .zstd:
+            var codec = FrameCodec()
+            var result: Result<[UInt8], FrameError> = .success([])
+            buffer.withUnsafeReadableBytes { frame in
+                do throws(FrameError) {
+                    result = .success(try codec.decompress(frame, size: size))
+                } catch {
+                    result = .failure(error)
+                }
+            }
+            return try result.get()
+        }
+    }
+}

@@ -1,0 +1,195 @@
+package import CacheModel
+internal import LayerFormat
+internal import LayerKernels
+internal import NIOCore
+package import StorageInterface
+
+/// What a client asks to be saved.
+package struct SaveRequest: Sendable {
+    package var project: ProjectName
+    package var scope: Scope
+    package var key: CacheKey
+    package var layers: [Layer]
+    package var provenance: Provenance
+    package var timeToLive: Duration?
+    package var onConflict: Commit.Conflict
+    package var session: String
+
+    package init(
+        project: ProjectName,
+        scope: Scope,
+        key: CacheKey,
+        layers: [Layer],
+        provenance: Provenance,
+        timeToLive: Duration?,
+        onConflict: Commit.Conflict,
+        session: String
+    ) {
+        self.project = project
+        self.scope = scope
+        self.key = key
+        self.layers = layers
+        self.provenance = provenance
+        self.timeToLive = timeToLive
+        self.onConflict = onConflict
+        self.session = session
+    }
+}
+
+/// What a save did.
+package struct SaveOutcome: Sendable {
+    /// The entry that has the key now.
+    package var entry: Entry
+    /// Whether this save put it there.
+    package var isNew: Bool
+    /// Whether the entry has the content that was to be saved.
+    package var isSameContent: Bool
+}
+
+extension CacheService {
+    /// For each tree the project's layer that has it; pinned for the session.
+    package func knownLayers(_ trees: [Digest], in project: ProjectName, session: String) async throws -> [Layer?] {
+        let session = try self.session(session, project)
+        var layers: [Layer?] = []
+        for tree in trees { layers.append(try await self.catalog.knownLayer(tree, for: session)) }
+        return layers
+    }
+
+    /// The blobs that the client has to upload; the others are pinned for the session.
+    package func missing(_ digests: [Digest], in project: ProjectName, session: String) async throws -> [Digest] {
+        try await self.catalog.pin(digests, for: self.session(session, project))
+    }
+
+    /// Stores blobs: room is made first, then the bytes are durable, then their rows are there.
+    ///
+    /// - Throws: ``CacheModel/CacheError``: `digestMismatch` if bytes are not what they claim, `quotaExceeded` if
+    ///   there is no room and none can be made.
+    package func store(_ blobs: [NewBlob], in project: ProjectName, session: String) async throws {
+        guard !blobs.isEmpty else { return }
+        let session = try self.session(session, project)
+        let framed = try await self.frame(blobs)
+        let digests = framed.map(\.digest)
+        let reservation = try await self.makeRoom(for: framed.reduce(0) { $0 + $1.storedSize })
+        defer { self.budget.release(reservation) }
+        self.uploads.begin(digests)
+        defer { self.uploads.end(digests) }
+        try await self.blobs.put(framed)
+        try await self.catalog.recordStored(
+            framed.map {
+                BlobRecord(digest: $0.digest, encoding: $0.encoding, size: $0.size, storedSize: $0.storedSize)
+            },
+            for: session
+        )
+    }
+
+    /// Ends a save that will not be committed.
+    package func endSession(_ session: String, in project: ProjectName) async throws {
+        _ = try await self.catalog.pin([], for: SaveSession(id: session, project: project, expiresAt: self.now()))
+    }
+
+    /// Makes an entry visible, after everything it refers to was checked.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` if the layers are not what they claim to be.
+    package func save(_ request: SaveRequest) async throws -> SaveOutcome {
+        let session = try self.session(request.session, request.project)
+        let layers = try await self.check(request.layers, in: request.project)
+        let now = self.now()
+        let expiresAt = try self.expiry(of: request.timeToLive, at: now)
+        let record = EntryRecord(
+            project: request.project,
+            scope: request.scope,
+            key: request.key,
+            createdAt: now,
+            expiresAt: expiresAt,
+            layers: request.layers,
+            provenance: request.provenance
+        )
+        let recordBytes = try record.encoded()
+        let recordDigest = SHA256.digest(of: recordBytes)
+        try await self.store([.raw(recordBytes)], in: request.project, session: session.id)
+        let outcome = try await self.catalog.commit(
+            Commit(
+                project: request.project,
+                scope: request.scope,
+                key: request.key,
+                layers: layers,
+                provenance: request.provenance,
+                createdAt: now,
+                expiresAt: expiresAt,
+                onConflict: request.onConflict,
+                record: recordDigest,
+                session: session
+            )
+        )
+        return self.conclude(outcome, request)
+    }
+
+    private func conclude(_ outcome: CommitOutcome, _ request: SaveRequest) -> SaveOutcome {
+        let family = Traffic.Family(project: request.project, name: request.provenance.template)
+        switch outcome {
+        case .committed(let entry):
+            self.traffic.note { $0.families[family, default: .init()].saves += 1 }
+            return SaveOutcome(entry: entry, isNew: true, isSameContent: true)
+        case .exists(let entry):
+            return SaveOutcome(entry: entry, isNew: false, isSameContent: entry.hasContent(of: request.layers))
+        }
+    }
+
+    /// Adds bytes that were received for a key family to the figures.
+    package func noteReceived(_ bytes: Int, for family: Traffic.Family, wasKnown: Bool = false) {
+        self.traffic.note { traffic in
+            traffic.families[family, default: .init()].bytesReceived += bytes
+            if wasKnown { traffic.families[family, default: .init()].knownSaves += 1 }
+        }
+    }
+
+    func session(_ id: String, _ project: ProjectName) throws -> SaveSession {
+        let isSound = (8...64).contains(id.utf8.count) && id.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+        guard isSound else {
+            throw CacheError(.invalidRequest, "a session is 8 to 64 printable characters, made up by the client")
+        }
+        return SaveSession(id: id, project: project, expiresAt: self.now() + self.configuration.sessionTime)
+    }
+
+    private func expiry(of requested: Duration?, at now: Timestamp) throws -> Timestamp? {
+        guard let life = requested ?? self.configuration.defaultTimeToLive else { return nil }
+        guard life > .zero else { throw CacheError(.invalidRequest, "a time to live is longer than nothing") }
+        return now + min(life, self.configuration.maximumTimeToLive ?? life)
+    }
+
+    /// Stores every blob as a zstd frame, so that a layer's chunks one after another are a valid `.tar.zst`.
+    private func frame(_ blobs: [NewBlob]) async throws -> [NewBlob] {
+        guard blobs.contains(where: { $0.encoding == .raw }) else { return blobs }
+        let level = self.configuration.compressionLevel
+        return try await self.offload {
+            var codec = FrameCodec(level: level)
+            return try blobs.map { blob in
+                guard blob.encoding == .raw else { return blob }
+                let frame = try codec.compress(Array(blob.content.readableBytesView))
+                return NewBlob(digest: blob.digest, encoding: .zstd, size: blob.size, content: ByteBuffer(bytes: frame))
+            }
+        }
+    }
+}
+
+extension NewBlob {
+    /// A blob of raw bytes in memory.
+    static func raw(_ bytes: [UInt8]) -> Self {
+        Self(
+            digest: SHA256.digest(of: bytes),
+            encoding: .raw,
+            size: bytes.count,
+            content: ByteBuffer(bytes: bytes)
+        )
+    }
+}
+
+extension Entry {
+    /// Whether the entry's layers have the content of these.
+    func hasContent(of layers: [Layer]) -> Bool {
+        self.layers.count == layers.count
+            && zip(self.layers, layers).allSatisfy {
+                $0.path == $1.path && $0.anchor == $1.anchor && $0.treeDigest == $1.treeDigest
+            }
+    }
+}

@@ -1,0 +1,144 @@
+package import CacheClient
+package import CacheModel
+package import JobContext
+package import KeyTemplates
+
+/// Everything a client is told: flags first, then the environment, then `.tarn.yml`, then
+/// `~/.config/tarn/config.yml`, then what the CI system says.
+package struct Settings: Sendable {
+    /// Where the server is.
+    package var server: ServerAddress
+    /// The project that keys belong to.
+    package var project: ProjectName
+    /// The scope to save in and restore from.
+    package var scope: Scope
+    /// The credential, if any.
+    package var token: String?
+    /// What is known about the job.
+    package var job: JobEnvironment
+    /// Where key templates are expanded.
+    package var context: ExpansionContext
+    /// Where stat caches are kept, if they can be kept.
+    package var cacheDirectory: String?
+
+    /// The server that is asked where nobody says which.
+    package static let defaultURL = "http://127.0.0.1:7878"
+
+    /// Reads all sources.
+    ///
+    /// - Parameters:
+    ///   - options: The flags.
+    ///   - environment: The environment variables.
+    ///   - directory: The working directory.
+    /// - Returns: The settings.
+    /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` that names the setting and where it comes from.
+    package static func read(
+        _ options: ConnectionOptions,
+        environment: [String: String] = ProcessFacts.environment(),
+        directory: String? = nil
+    ) throws -> Self {
+        let directory = try directory ?? ProcessFacts.workingDirectory()
+        var job = try JobEnvironment.detect(environment: environment, directory: directory)
+        let home = environment["XDG_CONFIG_HOME"] ?? "\(job.home)/.config"
+        let files = try ["\(directory)/.tarn.yml", "\(home)/tarn/config.yml"].compactMap { try SettingsFile.read($0) }
+        func setting(_ flag: String?, _ variable: String, _ path: KeyPath<SettingsFile, String?>) -> String? {
+            if let flag { return flag }
+            if let value = environment[variable], !value.isEmpty { return value }
+            return files.lazy.compactMap { $0[keyPath: path] }.first
+        }
+        if let project = setting(options.project, "TARN_PROJECT", \.project) { job.project = try ProjectName(project) }
+        if let scope = setting(options.scope, "TARN_SCOPE", \.scope) { job.scope = try Scope(scope) }
+        var token = environment["TARN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        if token == nil, let path = files.lazy.compactMap(\.tokenFile).first {
+            token = try ProcessFacts.readText(path)?.split(whereSeparator: \.isWhitespace).first.map(String.init)
+        }
+        return Self(
+            server: try ServerAddress(setting(options.url, "TARN_URL", \.url) ?? Self.defaultURL),
+            project: job.project,
+            scope: job.scope,
+            token: token,
+            job: job,
+            context: job.expansionContext(environment: environment),
+            cacheDirectory: CacheFolder.prepare(environment: environment, home: job.home)
+        )
+    }
+
+    /// The folders of this job.
+    package var places: Places { Places(workdir: self.job.workingDirectory, home: self.job.home) }
+
+    /// A client for these settings; shut it down when it is no longer needed.
+    package func makeClient(_ program: String) -> NativeClient {
+        var options = NativeClient.Options()
+        options.token = self.token
+        options.userAgent = "\(program)/\(ProgramVersion.text)"
+        return NativeClient(server: self.server, project: self.project, options: options)
+    }
+
+    /// Connects, calls `body`, and closes the connections.
+    package func withClient<Value>(
+        _ program: String,
+        _ body: (NativeClient) async throws -> Value
+    ) async throws -> Value {
+        let client = self.makeClient(program)
+        do {
+            let value = try await body(client)
+            await client.shutdown()
+            return value
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+    }
+
+    /// How a key came to be, for the entry's record and for explaining misses.
+    package func provenance(of key: ExpandedKey) -> Provenance {
+        Provenance(
+            template: key.template,
+            parts: key.parts,
+            files: key.files,
+            branch: self.job.branch,
+            revision: self.job.revision,
+            build: self.job.buildNumber,
+            system: self.job.system.rawValue,
+            host: ProcessFacts.hostName()
+        )
+    }
+}
+
+/// A settings file: `url`, `project`, `scope`, `token-file`.
+struct SettingsFile: Hashable, Sendable {
+    private static let names = ["url", "project", "scope", "token-file"]
+
+    var url: String?
+    var project: String?
+    var scope: String?
+    var tokenFile: String?
+
+    static func read(_ path: String) throws -> Self? {
+        guard let text = try ProcessFacts.readText(path) else { return nil }
+        do {
+            return try Self(YAMLParser.parse(text))
+        } catch {
+            throw CacheError(.invalidRequest, "\(path), \(error)")
+        }
+    }
+
+    init(_ node: YAMLNode) throws(YAMLError) {
+        guard let pairs = node.pairs else {
+            if node.isNull { return }
+            throw YAMLError(line: node.line, "expected settings like 'url: http://127.0.0.1:7878'")
+        }
+        for pair in pairs {
+            guard let value = pair.value.text else { throw YAMLError(line: pair.line, "'\(pair.key)' is a text") }
+            switch pair.key {
+            case "url": self.url = value
+            case "project": self.project = value
+            case "scope": self.scope = value
+            case "token-file": self.tokenFile = value
+            default:
+                let known = Self.names.joined(separator: ", ")
+                throw YAMLError(line: pair.line, "there is no setting '\(pair.key)'; there are \(known)")
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+internal import CLinux
+package import CacheModel
+internal import Glibc
+package import NIOPosix
+package import StorageInterface
+
+/// Blobs as files: `blobs/ab/cd/<hex>` for raw bytes, `<hex>.zst` for zstd frames.
+///
+/// A file appears under its name only when it is complete: it is written to
+/// `tmp`, synced and renamed. One process at a time may use a folder; whoever
+/// opens it takes the lock.
+package struct DiskBlobStore: BlobStore {
+    /// What survives a loss of power.
+    package enum Durability: Hashable, Sendable {
+        /// Everything that was stored.
+        case strict
+        /// Whatever the kernel had written; for stores that are verified before use.
+        case relaxed
+    }
+
+    /// Stored forms of at most this many bytes are read when they are opened.
+    package static let inlineLimit = 65_536
+
+    private let layout: DiskLayout
+    private let threads: NIOThreadPool
+    private let durability: Durability
+
+    /// Opens the store in `directory`, creating it if it is not there, and deletes what unfinished writes left.
+    ///
+    /// - Parameters:
+    ///   - directory: The data folder, which holds `blobs` and `tmp`.
+    ///   - threads: Where calls that block run; it must be started.
+    ///   - durability: What survives a loss of power.
+    /// - Throws: ``CacheError`` with code `unavailable` or `quotaExceeded`.
+    package init(directory: String, threads: NIOThreadPool, durability: Durability = .strict) async throws {
+        self.layout = try await threads.runIfActive { try DiskLayout(directory: directory) }
+        self.threads = threads
+        self.durability = durability
+    }
+
+    package func missing(from digests: [Digest]) async throws -> [Digest] {
+        try await self.threads.runIfActive {
+            try digests.filter { try Self.encoding(of: $0, in: self.layout) == nil }
+        }
+    }
+
+    package func open(_ digest: Digest) async throws -> StoredBlob {
+        try await self.threads.runIfActive { try Self.open(digest, in: self.layout) }
+    }
+
+    package func put(_ blobs: [NewBlob]) async throws {
+        guard !blobs.isEmpty else { return }
+        try await self.threads.runIfActive {
+            var batch = DiskBatch(self.layout, isDurable: self.durability == .strict)
+            try batch.store(blobs) { try Self.encoding(of: $0, in: self.layout) != nil }
+        }
+    }
+
+    package func delete(_ digests: [Digest]) async throws {
+        try await self.threads.runIfActive {
+            for digest in digests {
+                for encoding in BlobEncoding.allCases {
+                    try DiskError.check("deleting blob \(digest)", tolerating: [ENOENT]) {
+                        unlinkat(self.layout.blobs, DiskLayout.path(of: digest, encoding), 0)
+                    }
+                }
+            }
+        }
+    }
+
+    package func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo] {
+        try await self.threads.runIfActive {
+            var listing = DiskListing(self.layout, after: cursor, limit: limit)
+            return try listing.run()
+        }
+    }
+
+    private static func encoding(of digest: Digest, in layout: DiskLayout) throws -> BlobEncoding? {
+        for encoding in [BlobEncoding.zstd, .raw] {
+            let result = try DiskError.check("looking for blob \(digest)", tolerating: [ENOENT]) {
+                faccessat(layout.blobs, DiskLayout.path(of: digest, encoding), F_OK, 0)
+            }
+            if result == 0 { return encoding }
+        }
+        return nil
+    }
+
+    private static func open(_ digest: Digest, in layout: DiskLayout) throws -> StoredBlob {
+        for encoding in [BlobEncoding.zstd, .raw] {
+            let descriptor = try DiskError.check("opening blob \(digest)", tolerating: [ENOENT]) {
+                tarn_openat(layout.blobs, DiskLayout.path(of: digest, encoding), O_RDONLY, 0)
+            }
+            guard descriptor >= 0 else { continue }
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else {
+                let number = errno
+                close(descriptor)
+                throw DiskError.make(number, "opening blob \(digest)")
+            }
+            let size = Int(status.st_size)
+            let file = DiskBlobFile(descriptor: descriptor, size: size)
+            let content: BlobContent = size <= Self.inlineLimit ? .bytes(try file.read(0..<size)) : .file(file)
+            return StoredBlob(encoding: encoding, storedSize: size, content: content)
+        }
+        throw CacheError(.notFound, "blob \(digest) is not in the store")
+    }
+}

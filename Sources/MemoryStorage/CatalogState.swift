@@ -1,0 +1,143 @@
+internal import CacheModel
+internal import StorageInterface
+
+/// The rows of a catalog in memory.
+struct CatalogState {
+    struct Row {
+        var entry: Entry
+        var record: Digest
+
+        /// The blobs that belong to the entry and not to its layers.
+        var ownBlobs: [Digest] { [self.record] + self.entry.layers.map(\.stamps) }
+    }
+
+    struct LayerRow {
+        var id: Int64
+        var layer: Layer
+        var blobs: Set<Digest>
+    }
+
+    struct LayerName: Hashable {
+        var project: ProjectName
+        var recipe: Digest
+    }
+
+    struct BlobRow {
+        enum State { case present, condemned, missing }
+
+        var order: Int64
+        var record: BlobRecord
+        var state: State = .present
+        var generation: Int64 = 1
+    }
+
+    struct SessionName: Hashable {
+        var project: ProjectName
+        var id: [UInt8]
+    }
+
+    struct SessionRow {
+        var expiresAt: Timestamp
+        var blobs: Set<Digest> = []
+        var recipes: Set<Digest> = []
+    }
+
+    struct Event {
+        var project: ProjectName
+        var event: HistoryEvent
+    }
+
+    var rows: [Int64: Row] = [:]
+    var layers: [LayerName: LayerRow] = [:]
+    var blobs: [Digest: BlobRow] = [:]
+    var sessions: [SessionName: SessionRow] = [:]
+    var families: [Traffic.Family: Traffic.Counts] = [:]
+    var events: [Event] = []
+    var removals: [ProjectName: [Removal.Reason: Int]] = [:]
+    var lastID: Int64 = 0
+
+    mutating func nextID() -> Int64 {
+        self.lastID += 1
+        return self.lastID
+    }
+
+    /// The blobs that layers and entries of a project list, or of all projects.
+    func referredBlobs(of project: ProjectName?, onlyLive: Bool = false) -> Set<Digest> {
+        var found: Set<Digest> = []
+        var used: Set<LayerName> = []
+        for row in self.rows.values where project == nil || row.entry.project == project {
+            found.formUnion(row.ownBlobs)
+            for layer in row.entry.layers { used.insert(LayerName(project: row.entry.project, recipe: layer.recipe)) }
+        }
+        for (name, layer) in self.layers where project == nil || name.project == project {
+            if !onlyLive || used.contains(name) { found.formUnion(layer.blobs) }
+        }
+        return found
+    }
+
+    func visibleBlobs(of project: ProjectName) -> Set<Digest> {
+        var found = self.referredBlobs(of: project)
+        for (name, session) in self.sessions where name.project == project { found.formUnion(session.blobs) }
+        return found.filter { self.blobs[$0]?.state == .present }
+    }
+
+    func liveBytes(of project: ProjectName?) -> Int {
+        self.referredBlobs(of: project, onlyLive: true).reduce(0) { $0 + (self.blobs[$1]?.record.storedSize ?? 0) }
+    }
+
+    func isMissing(_ digest: Digest) -> Bool { self.blobs[digest]?.state == .missing }
+
+    func isDamaged(_ name: LayerName) -> Bool { self.layers[name]?.blobs.contains(where: self.isMissing) ?? true }
+
+    func isComplete(_ row: Row) -> Bool {
+        !row.ownBlobs.contains(where: self.isMissing)
+            && !row.entry.layers.contains {
+                self.isDamaged(LayerName(project: row.entry.project, recipe: $0.recipe))
+            }
+    }
+
+    func isStillCondemned(_ blob: CondemnedBlob) -> Bool {
+        guard let row = self.blobs[blob.digest] else { return false }
+        return row.state == .condemned && row.generation == blob.generation
+    }
+
+    /// The visible entry with exactly this key.
+    func holder(_ project: ProjectName, _ scope: Scope, _ key: CacheKey) -> Entry? {
+        self.rows.values.map(\.entry).first { entry in
+            entry.removal == nil && entry.project == project && entry.scope.text.utf8.elementsEqual(scope.text.utf8)
+                && entry.key.text.utf8.elementsEqual(key.text.utf8)
+        }
+    }
+
+    mutating func addEvent(_ kind: HistoryEvent.Kind, _ entry: Entry, at now: Timestamp, detail: String) {
+        let event = HistoryEvent(key: entry.key, scope: entry.scope, kind: kind, at: now, detail: detail)
+        self.events.append(Event(project: entry.project, event: event))
+    }
+
+    @discardableResult
+    mutating func remove(_ id: Int64, _ reason: Removal.Reason, at now: Timestamp, detail: String) -> Entry? {
+        self.rows[id]?.entry.removal = Removal(at: now, reason: reason)
+        guard let entry = self.rows[id]?.entry else { return nil }
+        self.removals[entry.project, default: [:]][reason, default: 0] += 1
+        self.addEvent(.removed(reason), entry, at: now, detail: detail)
+        return entry
+    }
+
+    mutating func bringBack(_ id: Int64, at now: Timestamp, expiryLimit: Timestamp, detail: String) {
+        guard let entry = self.rows[id]?.entry, let removal = entry.removal else { return }
+        self.rows[id]?.entry.removal = nil
+        if let end = entry.expiresAt, end <= expiryLimit { self.rows[id]?.entry.expiresAt = nil }
+        self.removals[entry.project, default: [:]][removal.reason, default: 0] -= 1
+        self.addEvent(.restoredByHand, entry, at: now, detail: detail)
+    }
+}
+
+extension CacheKey {
+    func starts(with prefix: String) -> Bool { self.text.utf8.starts(with: prefix.utf8) }
+}
+
+/// Orders entries as listings do: by the bytes of their keys, then newest first.
+func listingOrder(_ lhs: Entry, _ rhs: Entry) -> Bool {
+    if lhs.key.text.utf8.elementsEqual(rhs.key.text.utf8) { return lhs.id > rhs.id }
+    return lhs.key.text.utf8.lexicographicallyPrecedes(rhs.key.text.utf8)
+}

@@ -1,0 +1,162 @@
+package import CacheModel
+package import StorageInterface
+internal import Synchronization
+
+/// The catalog in memory, for tests and servers that keep nothing.
+///
+/// It derives every sum and count from the rows each time it is asked: too slow
+/// for a large store, and what the other catalogs are compared with.
+package final class MemoryCatalog: Catalog {
+    private let state = Mutex(CatalogState())
+    private let gate = Gate()
+
+    /// Creates an empty catalog.
+    package init() {}
+
+    /// Runs `body` on a copy and keeps it only if it does not throw.
+    private func transaction<Value: Sendable>(_ body: (inout CatalogState) throws -> Value) throws -> Value {
+        try self.state.withLock { state in
+            var copy = state
+            let value = try body(&copy)
+            state = copy
+            return value
+        }
+    }
+
+    package func resolve(_ query: KeyQuery, at now: Timestamp) async throws -> Resolution? {
+        self.state.withLock { $0.resolve(query, at: now) }
+    }
+
+    package func entry(_ id: Int64) async throws -> Entry? {
+        self.state.withLock { $0.rows[id].flatMap { $0.entry.removal == nil ? $0.entry : nil } }
+    }
+
+    package func knownLayer(_ tree: Digest, for session: SaveSession) async throws -> Layer? {
+        try self.transaction { $0.knownLayer(tree, for: session) }
+    }
+
+    package func pin(_ digests: [Digest], for session: SaveSession) async throws -> [Digest] {
+        try self.transaction { $0.pin(digests, for: session) }
+    }
+
+    package func recordStored(_ blobs: [BlobRecord], for session: SaveSession) async throws {
+        try await self.gate.with(Set(blobs.map(\.digest))) {
+            try self.transaction { $0.recordStored(blobs, for: session) }
+        }
+    }
+
+    package func blobs(_ digests: [Digest], in project: ProjectName) async throws -> [Digest: BlobRecord] {
+        self.state.withLock { state in
+            var found: [Digest: BlobRecord] = [:]
+            let visible = state.visibleBlobs(of: project)
+            for digest in digests where visible.contains(digest) { found[digest] = state.blobs[digest]?.record }
+            return found
+        }
+    }
+
+    package func commit(_ commit: Commit) async throws -> CommitOutcome {
+        try self.transaction { try $0.commit(commit) }
+    }
+
+    package func change(_ change: EntryChange, at now: Timestamp) async throws -> [Entry] {
+        try self.transaction { $0.change(change, at: now) }
+    }
+
+    package func note(_ traffic: Traffic) async throws {
+        try self.transaction { $0.note(traffic) }
+    }
+
+    package func evict(
+        by policy: EvictionPolicy,
+        keepRemovedSince undoLimit: Timestamp,
+        at now: Timestamp,
+        limit: Int
+    ) async throws -> EvictionReport {
+        try self.transaction { $0.evict(by: policy, undoLimit: undoLimit, at: now, limit: limit) }
+    }
+
+    package func condemn(limit: Int, except leased: Set<Digest>, at now: Timestamp) async throws -> [CondemnedBlob] {
+        try self.transaction { $0.condemn(limit: limit, except: leased, at: now) }
+    }
+
+    package func forget(
+        _ blobs: [CondemnedBlob],
+        deleting delete: @Sendable ([Digest]) async throws -> Void
+    ) async throws -> Int {
+        try await self.gate.with(Set(blobs.map(\.digest))) {
+            let condemned = self.state.withLock { state in blobs.filter(state.isStillCondemned) }
+            guard !condemned.isEmpty else { return 0 }
+            try await delete(condemned.map(\.digest))
+            return try self.transaction { state in
+                condemned.reduce(0) { $0 + (state.blobs.removeValue(forKey: $1.digest)?.record.storedSize ?? 0) }
+            }
+        }
+    }
+}
+
+extension MemoryCatalog {
+    package func entries(_ filter: EntryFilter) async throws -> EntryPage {
+        self.state.withLock { $0.entries(filter) }
+    }
+
+    package func statistics(of project: ProjectName?) async throws -> Statistics {
+        self.state.withLock { $0.statistics(of: project) }
+    }
+
+    package func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
+        self.state.withLock { state in
+            state.events.reversed()
+                .filter { $0.project == project && $0.event.key.text.utf8.starts(with: key.text.utf8) }
+                .prefix(limit)
+                .map(\.event)
+        }
+    }
+
+    package func relatives(ofTemplate template: String, in project: ProjectName, limit: Int) async throws -> [Entry] {
+        self.state.withLock { state in
+            state.rows.values.map(\.entry)
+                .filter { $0.project == project && $0.provenance.template.utf8.elementsEqual(template.utf8) }
+                .sorted { $0.id > $1.id }
+                .prefix(limit)
+                .map(\.self)
+        }
+    }
+
+    package func allBlobs(after cursor: Digest?, limit: Int) async throws -> [BlobRecord] {
+        self.state.withLock { state in
+            state.blobs.values.filter { blob in
+                blob.state == .present && (cursor.map { blob.record.digest > $0 } ?? true)
+            }
+            .map(\.record)
+            .sorted { $0.digest < $1.digest }
+            .prefix(limit)
+            .map(\.self)
+        }
+    }
+
+    package func markMissing(_ digests: [Digest], at now: Timestamp) async throws -> [Entry] {
+        try self.transaction { $0.markMissing(digests, at: now) }
+    }
+
+    /// Finds nothing: there is no sum that could drift.
+    package func check() async throws -> [String] { [] }
+}
+
+/// Lets one task at a time work on a digest.
+private final class Gate: Sendable {
+    private let busy = Mutex<Set<Digest>>([])
+
+    func with<Value: Sendable>(_ digests: Set<Digest>, _ body: () async throws -> Value) async throws -> Value {
+        while !self.enter(digests) { await Task.yield() }
+        defer { self.busy.withLock { $0.subtract(digests) } }
+        return try await body()
+    }
+
+    private func enter(_ digests: Set<Digest>) -> Bool {
+        self.busy.withLock { busy in
+            guard busy.isDisjoint(with: digests) else { return false }
+            busy.formUnion(digests)
+            return true
+        }
+    }
+}

@@ -1,0 +1,160 @@
+package import CacheModel
+internal import GRDB
+package import StorageInterface
+
+extension SQLiteCatalog {
+    package func evict(
+        by policy: EvictionPolicy,
+        keepRemovedSince undoLimit: Timestamp,
+        at now: Timestamp,
+        limit: Int
+    ) async throws -> EvictionReport {
+        try await self.write { database in
+            var eviction = Eviction(ledger: Ledger(database: database), policy: policy, now: now, limit: limit)
+            return try eviction.run(undoLimit: undoLimit)
+        }
+    }
+}
+
+/// One step of eviction.
+private struct Eviction {
+    let ledger: Ledger
+    let policy: EvictionPolicy
+    let now: Timestamp
+    let limit: Int
+    var removed: [Entry] = []
+    var forgotten = 0
+
+    init(ledger: Ledger, policy: EvictionPolicy, now: Timestamp, limit: Int) {
+        self.ledger = ledger
+        self.policy = policy
+        self.now = now
+        self.limit = limit
+    }
+
+    private var database: Database { self.ledger.database }
+
+    mutating func run(undoLimit: Timestamp) throws -> EvictionReport {
+        try self.classify()
+        try self.expire()
+        try self.forget(
+            self.ledger.entryRows(
+                "removed_at IS NOT NULL AND removed_at < ? ORDER BY removed_at, id LIMIT ?",
+                [undoLimit.milliseconds, self.limit]
+            )
+        )
+        if let budget = self.policy.projectBudget {
+            let sql = "SELECT id FROM projects WHERE live_bytes > ? ORDER BY id"
+            for project in try self.database.values(Int64.self, sql, [budget]) {
+                try self.relieve(project, budget: budget)
+            }
+        }
+        if let budget = self.policy.budget { try self.relieve(nil, budget: budget) }
+        return EvictionReport(removed: self.removed, forgotten: self.forgotten, isOverBudget: try self.isOverBudget())
+    }
+
+    /// Classifies all entries anew where the limit between the classes has changed.
+    private func classify() throws {
+        let limit = self.policy.smallEntryLimit
+        guard try self.database.value(Int.self, "SELECT small_limit FROM totals") != limit else { return }
+        try self.database.run("UPDATE entries SET size_class = CASE WHEN size < ? THEN 0 ELSE 1 END", [limit])
+        func sum(_ sizeClass: Int, _ condition: String) -> String {
+            """
+            (SELECT coalesce(sum(size), 0) FROM entries
+             WHERE removed_at IS NULL AND size_class = \(sizeClass) AND \(condition))
+            """
+        }
+        try self.database.run(
+            "UPDATE totals SET small_limit = ?, small_bytes = \(sum(0, "TRUE")), large_bytes = \(sum(1, "TRUE"))",
+            [limit]
+        )
+        let own = "project = projects.id"
+        try self.database.run("UPDATE projects SET small_bytes = \(sum(0, own)), large_bytes = \(sum(1, own))")
+    }
+
+    private mutating func expire() throws {
+        let rows = try self.ledger.entryRows(
+            """
+            removed_at IS NULL AND is_pinned = 0 AND expires_at IS NOT NULL AND expires_at <= ?
+            ORDER BY expires_at, id LIMIT ?
+            """,
+            [self.now.milliseconds, self.limit]
+        )
+        for row in rows { try self.remove(row, .expired, detail: "its time to live ended") }
+    }
+
+    private mutating func remove(_ row: EntryRow, _ reason: Removal.Reason, detail: String) throws {
+        try self.ledger.remove(row, reason, at: self.now, detail: detail)
+        if let gone = try self.ledger.entryRow(row.id) { self.removed.append(try self.ledger.entry(gone)) }
+    }
+
+    private mutating func forget(_ rows: [EntryRow]) throws {
+        for row in rows {
+            try self.ledger.forget(row)
+            self.forgotten += 1
+        }
+    }
+
+    /// Forgets removed entries, oldest first, then removes the least recently used ones, until the budget is met.
+    private mutating func relieve(_ project: Int64?, budget: Int) throws {
+        while true {
+            let bytes = try self.bytes(of: project)
+            guard bytes.live > budget else { return }
+            if let row = try self.oldestRemoved(in: project) {
+                try self.forget([row])
+            } else if self.removed.count < self.limit, let victim = try self.victim(in: project, bytes, budget) {
+                let detail = "least recently used, \(Quantity.describe(bytes: bytes.live)) over a budget of "
+                try self.remove(victim, .evicted, detail: detail + Quantity.describe(bytes: budget))
+            } else {
+                return
+            }
+        }
+    }
+
+    private struct Bytes {
+        var live: Int
+        var small: Int
+        var large: Int
+    }
+
+    private func bytes(of project: Int64?) throws -> Bytes {
+        let columns = "SELECT live_bytes, small_bytes, large_bytes FROM"
+        let rows: [Row] =
+            if let project {
+                try self.database.rows("\(columns) projects WHERE id = ?", [project])
+            } else {
+                try self.database.rows("\(columns) totals")
+            }
+        return rows.first.map { Bytes(live: $0[0], small: $0[1], large: $0[2]) } ?? Bytes(live: 0, small: 0, large: 0)
+    }
+
+    private func oldestRemoved(in project: Int64?) throws -> EntryRow? {
+        let order = "ORDER BY removed_at, id LIMIT 1"
+        guard let project else { return try self.ledger.entryRows("removed_at IS NOT NULL \(order)", []).first }
+        return try self.ledger.entryRows("project = ? AND removed_at IS NOT NULL \(order)", [project]).first
+    }
+
+    /// The least recently used unpinned entry of the class that the policy chooses, or of both.
+    private func victim(in project: Int64?, _ bytes: Bytes, _ budget: Int) throws -> EntryRow? {
+        // Entries count raw bytes; what is stored is shared out in their proportion.
+        let raw = bytes.small + bytes.large
+        let small = raw == 0 ? 0 : Int(Double(bytes.live) * (Double(bytes.small) / Double(raw)))
+        let chosen = self.policy.classToEvict(smallBytes: small, largeBytes: bytes.live - small, of: budget)
+        if let chosen, let row = try self.leastRecentlyUsed(chosen, in: project) { return row }
+        return try EvictionPolicy.SizeClass.allCases.compactMap { try self.leastRecentlyUsed($0, in: project) }
+            .min { ($0.lastUsedAt, $0.id) < ($1.lastUsedAt, $1.id) }
+    }
+
+    private func leastRecentlyUsed(_ sizeClass: EvictionPolicy.SizeClass, in project: Int64?) throws -> EntryRow? {
+        let rest = "size_class = ? AND removed_at IS NULL AND is_pinned = 0 ORDER BY last_used_at, id LIMIT 1"
+        guard let project else { return try self.ledger.entryRows(rest, [sizeClass.rawValue]).first }
+        return try self.ledger.entryRows("project = ? AND \(rest)", [project, sizeClass.rawValue]).first
+    }
+
+    private func isOverBudget() throws -> Bool {
+        if let budget = self.policy.budget, try self.bytes(of: nil).live > budget { return true }
+        guard let budget = self.policy.projectBudget else { return false }
+        return try self.database.value(Int64.self, "SELECT id FROM projects WHERE live_bytes > ? LIMIT 1", [budget])
+            != nil
+    }
+}

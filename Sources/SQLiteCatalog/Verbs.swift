@@ -1,0 +1,159 @@
+package import CacheModel
+internal import GRDB
+package import StorageInterface
+
+/// Resolving, saving and committing.
+extension SQLiteCatalog {
+    package func resolve(_ query: KeyQuery, at now: Timestamp) async throws -> Resolution? {
+        try await self.read { database in
+            let ledger = Ledger(database: database)
+            guard let project = try ledger.findProject(query.project) else { return nil }
+            for (index, pattern) in query.patterns.enumerated() {
+                for scope in query.scopes {
+                    guard let id = try Self.newest(pattern, scope: scope, project: project, at: now, in: database),
+                        let row = try ledger.entryRow(id)
+                    else { continue }
+                    let isExact = row.key.utf8.elementsEqual(pattern.key.text.utf8)
+                    return Resolution(entry: try ledger.entry(row), patternIndex: index, isExact: isExact)
+                }
+            }
+            return nil
+        }
+    }
+
+    private static func newest(
+        _ pattern: KeyPattern,
+        scope: Scope,
+        project: Int64,
+        at now: Timestamp,
+        in database: Database
+    ) throws -> Int64? {
+        var arguments: StatementArguments = [project, scope.text, now.milliseconds]
+        let condition: String
+        switch pattern.match {
+        case .exact:
+            condition = "key = ?"
+            arguments += [pattern.key.text]
+        case .prefix:
+            let range = KeyRange.condition("key", prefix: pattern.key.text)
+            condition = range.sql
+            arguments += StatementArguments(range.arguments)
+        }
+        return try database.value(Int64.self, Self.newestSQL(condition), arguments)
+    }
+
+    static func newestSQL(_ condition: String) -> String {
+        """
+        SELECT max(id) FROM entries INDEXED BY entries_visible WHERE removed_at IS NULL AND project = ? AND scope = ?
+        AND (expires_at IS NULL OR expires_at > ? OR is_pinned = 1) AND \(condition)
+        """
+    }
+
+    package func entry(_ id: Int64) async throws -> Entry? {
+        try await self.read { database in
+            let ledger = Ledger(database: database)
+            guard let row = try ledger.entryRow(id), row.removedAt == nil else { return nil }
+            return try ledger.entry(row)
+        }
+    }
+
+    package func knownLayer(_ tree: Digest, for session: SaveSession) async throws -> Layer? {
+        try await self.write { database in
+            let ledger = Ledger(database: database)
+            let project = try ledger.project(session.project)
+            let row = try database.rows(
+                """
+                SELECT path, anchor, tree, recipe, stamps, size, members, chunks, id FROM layers
+                WHERE project = ? AND tree = ? AND missing = 0 ORDER BY id DESC LIMIT 1
+                """,
+                [project, tree.data]
+            ).first
+            guard let row else { return nil }
+            let id = try ledger.session(session, in: project)
+            try database.run(
+                "INSERT OR IGNORE INTO session_layers (session, layer) VALUES (?, ?)",
+                [id, row[8] as Int64]
+            )
+            return try Ledger.layer(row)
+        }
+    }
+
+    package func pin(_ digests: [Digest], for session: SaveSession) async throws -> [Digest] {
+        try await self.write { database in
+            let ledger = Ledger(database: database)
+            let project = try ledger.project(session.project)
+            let id = try ledger.session(session, in: project)
+            var missing: [Digest] = []
+            for digest in digests {
+                if let blob = try ledger.visibleBlob(digest, in: project) {
+                    try ledger.pin(blob, for: id)
+                } else {
+                    missing.append(digest)
+                }
+            }
+            return missing
+        }
+    }
+
+    package func recordStored(_ blobs: [BlobRecord], for session: SaveSession) async throws {
+        try await self.gate.with(Set(blobs.map(\.digest))) {
+            try await self.write { database in
+                let ledger = Ledger(database: database)
+                let id = try ledger.session(session, in: ledger.project(session.project))
+                for blob in blobs {
+                    let recorded = try ledger.record(blob)
+                    try ledger.pin(recorded.id, for: id)
+                    if recorded.isHealed { try ledger.heal(recorded.id) }
+                }
+            }
+        }
+    }
+
+    package func blobs(_ digests: [Digest], in project: ProjectName) async throws -> [Digest: BlobRecord] {
+        try await self.read { database in
+            let ledger = Ledger(database: database)
+            guard let project = try ledger.findProject(project) else { return [:] }
+            var found: [Digest: BlobRecord] = [:]
+            for digest in digests {
+                guard let blob = try ledger.visibleBlob(digest, in: project) else { continue }
+                let sql = "SELECT digest, encoding, size, stored_size FROM blobs WHERE id = ?"
+                found[digest] = try database.rows(sql, [blob]).first.map(BlobRecord.init(row:))
+            }
+            return found
+        }
+    }
+
+    package func commit(_ commit: Commit) async throws -> CommitOutcome {
+        try await self.write { database in
+            let ledger = Ledger(database: database)
+            let project = try ledger.project(commit.project)
+            let outcome = try Self.commit(commit, in: project, ledger)
+            if let session = commit.session, let owner = try ledger.findProject(session.project) {
+                let sql = "SELECT id FROM sessions WHERE project = ? AND name = ?"
+                if let id = try database.value(Int64.self, sql, [owner, session.id]) { try ledger.end(id) }
+            }
+            return outcome
+        }
+    }
+
+    private static func commit(_ commit: Commit, in project: Int64, _ ledger: Ledger) throws -> CommitOutcome {
+        if let row = try ledger.holder(of: commit, in: project) {
+            switch commit.onConflict {
+            case .keep: return .exists(try ledger.entry(row))
+            case .replace: try ledger.remove(row, .replaced, at: commit.createdAt, detail: "a save replaced it")
+            }
+        }
+        let row = try ledger.insert(commit, in: project)
+        try ledger.addEvent("saved", entry: row, at: commit.createdAt, detail: "")
+        return .committed(try ledger.entry(row))
+    }
+}
+
+extension BlobRecord {
+    /// From the columns digest, encoding, size, stored_size.
+    init(row: Row) throws {
+        let number: UInt8 = row[1]
+        guard let encoding = BlobEncoding(rawValue: number) else { throw Ledger.unknownWord("encoding \(number)") }
+        self.init(digest: try Digest(column: row[0]), encoding: encoding, size: row[2], storedSize: row[3])
+    }
+}

@@ -1,0 +1,132 @@
+internal import ArgumentParser
+internal import CacheClient
+internal import CacheModel
+internal import CommandLineKit
+internal import JobContext
+internal import NativeAPI
+
+/// `restore_cache`: brings back what an earlier job saved.
+struct RestoreCache: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restore_cache",
+        abstract: "Restore the newest cache whose key starts with one of the given keys.",
+        discussion: """
+            Keys are templates in CircleCI's syntax: {{ .Branch }}, {{ .Revision }}, {{ .BuildNum }}, \
+            {{ .Environment.NAME }}, {{ checksum "file" }}, {{ arch }}, {{ epoch }}. They are tried in order; the \
+            first for which there is an entry wins. What is right on disk already is neither fetched nor written; the \
+            rest is swapped into place at once, so that a path is the old tree or the new one and never a mix.
+
+            Examples:
+              restore_cache --key 'deps1-{{ .Branch }}-{{ checksum "requirements.txt" }}'
+              restore_cache 'deps1-{{ .Branch }}-' deps1-        keys without flags
+              restore_cache --key v1-main --match exact --to /tmp/out
+              restore_cache --step step.yml                      a pasted restore_cache step
+              restore_cache < step.yml
+
+            \(JobExit.manual)
+            """,
+        version: ProgramVersion.text
+    )
+
+    @Option(help: ArgumentHelp("A key, as a template; may be given again.", valueName: "template"))
+    var key: [String] = []
+
+    @Argument(help: ArgumentHelp("More keys.", valueName: "key"))
+    var keys: [String] = []
+
+    @Option(help: ArgumentHelp("A file with CircleCI's restore_cache step; - for standard input.", valueName: "file"))
+    var step: String?
+
+    @Option(help: ArgumentHelp("Restore into this folder instead of where it was saved.", valueName: "dir"))
+    var to: String?
+
+    @Option(help: "How keys match: prefix or exact.")
+    var match: KeyPattern.Match = .prefix
+
+    @Flag(help: "Print one JSON object on standard output; the log goes to standard error.")
+    var json = false
+
+    @Flag(help: "Fail if the cache fails.")
+    var strict = false
+
+    @Flag(help: "Fail with 10 if nothing is found.")
+    var requireHit = false
+
+    @Flag(help: "Say what would be done without doing it.")
+    var dryRun = false
+
+    @Flag(help: "On a miss, tell the whole story.")
+    var explain = false
+
+    @OptionGroup(title: "Server") var connection: ConnectionOptions
+
+    func run() async throws {
+        let log = JobLog(usesErrorOutput: self.json)
+        let settings: Settings
+        let templates: [String]
+        do {
+            settings = try Settings.read(self.connection)
+            templates = try self.templates()
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        guard !templates.isEmpty else {
+            throw ValidationError("there is no key; give one with --key, or a step with --step")
+        }
+        let report = RestoreReport(log: log, templates: templates, explains: self.explain, isDryRun: self.dryRun)
+        do {
+            let patterns = templates.map { template in
+                settings.key(template, log: log).map {
+                    ResolveRequest.Pattern(key: $0.key, match: self.match, provenance: $0.provenance)
+                }
+            }
+            let result = try await self.restore(patterns.compactMap { $0 }, settings, report)
+            report.tell(result, usedTemplates: zip(templates, patterns).filter { $0.1 != nil }.map(\.0))
+            if self.json { try Output().json(RestoreDocument(result, asked: patterns.compactMap { $0 }.first?.key)) }
+            if result?.hit == nil, self.requireHit { throw ExitCode(JobExit.miss.rawValue) }
+        } catch let code as ExitCode {
+            throw code
+        } catch {
+            try self.fail(error, log)
+        }
+    }
+
+    private func templates() throws -> [String] {
+        let given = self.key + self.keys
+        let step = try StepSource.read(self.step, kind: .restore, hasKeys: !given.isEmpty)
+        return given + (step?.keys.map(\.template) ?? [])
+    }
+
+    private func restore(
+        _ patterns: [ResolveRequest.Pattern],
+        _ settings: Settings,
+        _ report: RestoreReport
+    ) async throws -> RestoreResult? {
+        guard !patterns.isEmpty else { return nil }
+        var request = RestoreJob.Request(keys: patterns, places: settings.places)
+        request.target = self.to.map { settings.places.absolutePath(of: $0) }
+        request.scope = settings.scope
+        request.isDryRun = self.dryRun
+        request.cacheDirectory = settings.cacheDirectory
+        return try await settings.withClient("restore_cache") { client in
+            try await RestoreJob(client: client, request: request, report: { report.tell($0) }).run()
+        }
+    }
+
+    /// Tells what went wrong; ends well all the same unless the job wants to know.
+    private func fail(_ error: any Error, _ log: JobLog) throws {
+        log.endProgress()
+        if error is CancellationError { throw error }
+        log.complain("Error: \(error)")
+        if self.json { try Output().json(RestoreDocument(nil, asked: nil, error: "\(error)")) }
+        if self.strict { throw ExitCode(JobExit(for: error).rawValue) }
+        log.complain("The job goes on without the cache.")
+    }
+}
+
+extension KeyPattern.Match: ExpressibleByArgument {}
+
+@main
+enum Main {
+    static func main() async { await RestoreCache.runJob() }
+}
