@@ -30,7 +30,12 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A path to restore and save; may be given again.", valueName: "path"))
     var path: [String] = []
 
-    @Option(help: ArgumentHelp("A key to restore from if the first is not found; may be given again.", valueName: "template"))
+    @Option(
+        help: ArgumentHelp(
+            "A key to restore from if the first is not found; may be given again.",
+            valueName: "template"
+        )
+    )
     var restoreKey: [String] = []
 
     @Flag(help: "Run the command even if the key was found exactly.")
