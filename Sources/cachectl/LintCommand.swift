@@ -47,7 +47,7 @@ struct LintCommand: AsyncParsableCommand {
     private func report(_ lint: ConfigLint) -> [String] {
         var lines: [String] = []
         for step in lint.steps {
-            lines.append("\(self.file):\(step.line): \(step.kind.rawValue)_cache in \(step.owner)")
+            lines.append("\(self.file):\(step.line): \(step.kind.rawValue) in \(step.owner)")
             for key in step.keys {
                 lines.append("    \(key.template) = \(key.expanded ?? "(cannot be expanded here)")")
             }
