@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import CacheClient
+internal import CacheModel
 internal import CommandLineKit
 internal import Glibc
 
@@ -60,6 +62,8 @@ struct Cachectl: AsyncParsableCommand {
 @main
 enum Main {
     static func main() async {
+        // Whoever reads a pipe may leave; writing tells so.
+        signal(SIGPIPE, SIG_IGN)
         var status: Int32
         do {
             var command = try Cachectl.parseAsRoot()
@@ -84,6 +88,10 @@ enum Main {
         case let failure as CommandFailure:
             if let message = failure.message { Messages.complain(message) }
             return failure.status.rawValue
+        case let error as CacheError where error.cause is UnreachableServer:
+            // The cause is part of the message already.
+            Messages.complain(error.message)
+            return CommandStatus(for: error).rawValue
         default: break
         }
         // ArgumentParser's own errors are the only ones it does not call failures.

@@ -69,7 +69,9 @@ private enum SignalRelay {
     /// A signal that came before the child; 0 if none.
     private static let early = Atomic<Int32>(0)
 
-    /// Takes over the signals. The first accesses to both atomics happen here, not in the handler.
+    /// Takes over the signals.
+    ///
+    /// The first accesses to both atomics happen here, not in the handler.
     static func start() {
         Self.child.store(0, ordering: .sequentiallyConsistent)
         Self.early.store(0, ordering: .sequentiallyConsistent)

@@ -1,3 +1,4 @@
+internal import CacheClient
 internal import CacheModel
 internal import CommandLineKit
 internal import KeyTemplates
@@ -17,6 +18,7 @@ enum CommandStatus: Int32, Hashable, Sendable {
     init(for error: any Error) {
         switch error {
         case let failure as CommandFailure: self = failure.status
+        case let error as CacheError where error.cause is UnreachableServer: self = .unreachable
         case let error as CacheError: self = Self(for: error.code)
         case is InvalidKey, is KeyTemplateError: self = .usage
         case is Output.Closed: self = .done
@@ -28,7 +30,6 @@ enum CommandStatus: Int32, Hashable, Sendable {
     private init(for code: CacheError.Code) {
         switch code {
         case .notFound: self = .notFound
-        case .unavailable: self = .unreachable
         case .forbidden: self = .notAuthorized
         default: self = .failure
         }

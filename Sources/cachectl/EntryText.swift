@@ -6,7 +6,8 @@ enum EntryText {
     /// A table of entries.
     static func table(of entries: [Entry], withProjects: Bool, at now: Timestamp) -> OutputTable {
         var columns: [OutputTable.Column] = withProjects ? [.text("PROJECT")] : []
-        columns += [.flexible("KEY"), .number("SIZE"), .number("LAYERS"), .number("SAVED"), .number("USED"), .text("STATE")]
+        columns += [.flexible("KEY"), .number("SIZE"), .number("LAYERS"), .number("SAVED"), .number("USED")]
+        columns.append(.text("STATE"))
         var table = OutputTable(columns)
         for entry in entries {
             let project = withProjects ? [entry.project.description] : []

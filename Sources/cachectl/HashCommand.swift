@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CacheClient
 internal import CacheModel
 internal import CommandLineKit
 internal import LayerFiles
@@ -49,9 +50,12 @@ struct HashCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let place = try SavedPlace(self.path)
+        guard !self.path.isEmpty else { throw CommandFailure(.usage, "the path is empty") }
+        let home = ProcessFacts.environment()["HOME"] ?? "/"
+        let places = Places(workdir: try ProcessFacts.workingDirectory(), home: home)
+        let place = places.locate(self.path)
         let scanner = TreeScanner(
-            anchor: place.anchor,
+            anchor: places.folder(of: place.anchor),
             path: place.path,
             options: .init(skipsSpecialFiles: self.skipSpecial)
         )

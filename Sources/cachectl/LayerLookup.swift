@@ -13,7 +13,8 @@ enum LayerLookup {
         let layers = entry.layers.enumerated().filter { anchor == nil || $0.element.anchor == anchor }
         let direct = layers.filter { Self.contains($0.element.path, cleaned) }
         if !direct.isEmpty {
-            return direct.sorted { $0.element.path.utf8.count > $1.element.path.utf8.count }.map { ($0.offset, cleaned) }
+            let deepestFirst = direct.sorted { $0.element.path.utf8.count > $1.element.path.utf8.count }
+            return deepestFirst.map { ($0.offset, cleaned) }
         }
         guard anchor == nil else { return [] }
         return layers.map { ($0.offset, "\($0.element.path)/\(cleaned)") }

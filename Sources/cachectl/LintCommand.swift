@@ -47,14 +47,15 @@ struct LintCommand: AsyncParsableCommand {
     private func report(_ lint: ConfigLint) -> [String] {
         var lines: [String] = []
         for step in lint.steps {
-            lines.append("\(self.file):\(step.line): \(step.kind.rawValue)_cache in \(step.owner)")
-            for key in step.keys { lines.append("    \(key.template) = \(key.expanded ?? "(cannot be expanded here)")") }
+            lines.append("\(self.file):\(step.line): \(step.kind.rawValue) in \(step.owner)")
+            for key in step.keys {
+                lines.append("    \(key.template) = \(key.expanded ?? "(cannot be expanded here)")")
+            }
         }
         for finding in lint.findings {
             let rule = finding.finding
-            lines.append(
-                "\(self.file):\(finding.line): \(rule.severity.rawValue): \(rule.message) [\(rule.rule), \(finding.owner)]"
-            )
+            let place = "\(self.file):\(finding.line)"
+            lines.append("\(place): \(rule.severity.rawValue): \(rule.message) [\(rule.rule), \(finding.owner)]")
         }
         lines.append(Self.summary(of: lint))
         return lines.map { OutputText.escaped($0) }

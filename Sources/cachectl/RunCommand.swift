@@ -30,7 +30,12 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A path to restore and save; may be given again.", valueName: "path"))
     var path: [String] = []
 
-    @Option(help: ArgumentHelp("A key to restore from if the first is not found; may be given again.", valueName: "template"))
+    @Option(
+        help: ArgumentHelp(
+            "A key to restore from if the first is not found; may be given again.",
+            valueName: "template"
+        )
+    )
     var restoreKey: [String] = []
 
     @Flag(help: "Run the command even if the key was found exactly.")
@@ -50,12 +55,13 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let keys = try JobKeys()
+        let settings = try self.options.settings()
+        let keys = JobKeys(settings)
         let key = try keys.expand(self.key)
         _ = try key.cacheKey()
         for warning in key.warnings { Messages.warn(warning) }
-        let cache = JobCache(options: self.options, keys: keys, isStrict: self.strict)
-        let restored = try await cache.restore([key] + self.restoreKeys(keys), paths: self.path)
+        let cache = JobCache(settings, isStrict: self.strict)
+        let restored = try await cache.restore([key] + self.restoreKeys(keys))
         var outcome = RunOutcome(key: key.text, restored: restored)
         if restored != .exact || self.always {
             let status = try ChildProcess.run(self.command)

@@ -11,8 +11,25 @@ struct ServerOptions: ParsableArguments {
 
     /// Connects, calls `body`, and closes the connections.
     func withSession<Result: Sendable>(_ body: (Session) async throws -> Result) async throws -> Result {
-        try await Server.with(self.connection) { server in
-            try await body(Session(server: server, output: Output(), wantsJSON: self.json, now: .current))
+        let settings = try self.settings()
+        // Lists show every scope unless somebody names one.
+        let listedScope = self.connection.scope == nil ? nil : settings.scope
+        return try await settings.withClient("cachectl") { client in
+            let server = Server(client, scope: settings.scope, listedScope: listedScope)
+            return try await body(
+                Session(server: server, settings: settings, output: Output(), wantsJSON: self.json, now: .current)
+            )
+        }
+    }
+
+    /// What flags, environment and settings files say.
+    ///
+    /// - Throws: ``CommandFailure``: wrong use.
+    func settings() throws -> Settings {
+        do {
+            return try Settings.read(self.connection)
+        } catch {
+            throw CommandFailure(.usage, "\(error)")
         }
     }
 }
@@ -21,6 +38,8 @@ struct ServerOptions: ParsableArguments {
 struct Session: Sendable {
     /// The server.
     let server: Server
+    /// What the command was told, and what is known about the job.
+    let settings: Settings
     /// Where the answer goes.
     let output: Output
     /// Whether the answer is one JSON document.

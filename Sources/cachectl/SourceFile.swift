@@ -19,7 +19,8 @@ final class SourceFile: Sendable {
             throw CommandFailure(.failure, "cannot read '\(path)': \(String(cString: strerror(errno)))")
         }
         guard status.st_mode & S_IFMT != S_IFDIR else {
-            throw CommandFailure(.usage, "'\(path)' is a folder; give a tar, or pipe one: tar c '\(path)' | cachectl import KEY -")
+            let remedy = "give a tar, or pipe one: tar c '\(path)' | cachectl import KEY -"
+            throw CommandFailure(.usage, "'\(path)' is a folder; \(remedy)")
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             self.size = nil

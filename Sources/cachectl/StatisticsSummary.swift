@@ -30,7 +30,9 @@ struct StatisticsSummary: Sendable {
         var details: [(label: String, value: String)] = [
             ("entries", "\(figures.entries) (\(figures.pinnedEntries) pinned)")
         ]
-        if figures.removedEntries > 0 { details.append(("removed", "\(figures.removedEntries), bytes not yet collected")) }
+        if figures.removedEntries > 0 {
+            details.append(("removed", "\(figures.removedEntries), bytes not yet collected"))
+        }
         details += [
             ("layers", "\(figures.layers)"),
             ("blobs", "\(figures.blobs)"),

@@ -37,7 +37,7 @@ final class TargetFile: Sendable {
         self.written.withLock { $0 += count }
     }
 
-    /// Gives the file its name. Called once, after the last byte.
+    /// Gives the file its name; called once, after the last byte.
     ///
     /// - Throws: ``CommandFailure`` that names the file.
     func finish() throws {

@@ -62,10 +62,9 @@ struct WhyCommand: ServerCommand {
                 self.provenance = nil
                 return
             }
-            let job = try JobKeys()
-            let expanded = try job.expand(text)
+            let expanded = try JobKeys(session.settings).expand(text)
             self.key = try expanded.cacheKey()
-            self.provenance = job.provenance(of: expanded)
+            self.provenance = session.settings.provenance(of: expanded)
         }
 
         func pattern(_ match: KeyPattern.Match) -> ResolveRequest.Pattern {

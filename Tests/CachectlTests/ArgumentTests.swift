@@ -44,23 +44,10 @@ struct ArgumentTests {
 
     @Test func `errors end in the documented status`() throws {
         let codes: [(CacheError.Code, CommandStatus)] = [
-            (.notFound, .notFound), (.unavailable, .unreachable), (.forbidden, .notAuthorized), (.corrupt, .failure),
+            (.notFound, .notFound), (.unavailable, .failure), (.forbidden, .notAuthorized), (.corrupt, .failure),
         ]
         for (code, status) in codes { #expect(CommandStatus(for: CacheError(code, "x")) == status) }
         #expect(CommandStatus(for: InvalidKey.empty) == .usage)
         #expect(CommandStatus(for: CommandFailure(.partial)) == .partial)
-    }
-
-    @Test(
-        arguments: [
-            ("venv", "/home/u/src", "venv"), ("./a/../venv/", "/home/u/src", "venv"), (".", "/home/u/src", "."),
-            ("~/x", "/home/u", "x"), ("/home/u/src/a", "/home/u/src", "a"), ("/home/u2/a", "/", "home/u2/a"),
-            ("..", "/home/u", "."), ("/", "/", "."), ("/opt//app.tar", "/", "opt/app.tar"),
-        ]
-    )
-    func `a path is told from the nearest anchor`(path: String, anchor: String, rest: String) throws {
-        let place = try SavedPlace(path, workingDirectory: "/home/u/src", home: "/home/u")
-        #expect(place.anchor == anchor)
-        #expect(place.path == rest)
     }
 }

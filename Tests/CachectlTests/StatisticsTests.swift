@@ -6,7 +6,12 @@ import Testing
 @testable import cachectl
 
 struct StatisticsTests {
-    private static func family(_ name: String, exact: Int, prefix: Int, misses: Int) throws
+    private static func family(
+        _ name: String,
+        exact: Int,
+        prefix: Int,
+        misses: Int
+    ) throws
         -> StatisticsResponse.Family
     {
         .init(

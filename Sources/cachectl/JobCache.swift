@@ -1,0 +1,104 @@
+internal import CacheClient
+internal import CacheModel
+internal import CommandLineKit
+internal import KeyTemplates
+internal import NativeAPI
+
+/// Restores and saves around a command; what goes wrong with the cache is told and, unless the job wants to know, forgotten.
+struct JobCache: Sendable {
+    private let settings: Settings
+    private let isStrict: Bool
+    private let log = JobLog(usesErrorOutput: true)
+
+    init(_ settings: Settings, isStrict: Bool) {
+        self.settings = settings
+        self.isStrict = isStrict
+    }
+
+    /// Restores the best entry for some keys.
+    ///
+    /// - Throws: The error of the cache if the job wants to know.
+    func restore(_ keys: [ExpandedKey]) async throws -> RunOutcome.Restored {
+        do {
+            let patterns = try keys.map { key in
+                ResolveRequest.Pattern(key: try key.cacheKey(), provenance: self.settings.provenance(of: key))
+            }
+            var request = RestoreJob.Request(keys: patterns, places: self.settings.places)
+            request.scope = self.settings.scope
+            request.cacheDirectory = self.settings.cacheDirectory
+            let result = try await self.settings.withClient("cachectl") { client in
+                try await RestoreJob(client: client, request: request, report: { self.tell($0, "Restoring") }).run()
+            }
+            self.log.endProgress()
+            return self.tell(result, asked: patterns[0].key)
+        } catch {
+            try self.forget(error)
+            return .failed
+        }
+    }
+
+    private func tell(_ result: RestoreResult, asked: CacheKey) -> RunOutcome.Restored {
+        guard let hit = result.hit else {
+            self.log.complain("No cache is found for key: \(asked)")
+            if let reason = result.explanations.first?.summary { self.log.complain("  \(reason)") }
+            return .miss
+        }
+        let files = "\(result.filesWritten) files written, \(result.filesKept + result.filesReused) kept"
+        self.log.complain("Restored '\(hit.entry.key)' in \(Quantity.describe(result.duration)): \(files)")
+        // A key of --restore-key that is found exactly is not the key of the command.
+        return hit.isExact && hit.keyIndex == 0 ? .exact : .prefix
+    }
+
+    /// Saves paths under a key.
+    ///
+    /// - Returns: Whether there is an entry with the key now.
+    /// - Throws: The error of the cache if the job wants to know.
+    func save(_ key: ExpandedKey, paths: [String]) async throws -> Bool {
+        do {
+            var request = SaveJob.Request(
+                key: try key.cacheKey(),
+                provenance: self.settings.provenance(of: key),
+                paths: paths,
+                places: self.settings.places
+            )
+            request.scope = self.settings.scope
+            request.cacheDirectory = self.settings.cacheDirectory
+            let result = try await self.settings.withClient("cachectl") { client in
+                try await SaveJob(client: client, request: request, report: { self.tell($0, "Saving") }).run()
+            }
+            self.log.endProgress()
+            return try self.tell(result)
+        } catch {
+            try self.forget(error)
+            return false
+        }
+    }
+
+    private func tell(_ result: SaveResult) throws -> Bool {
+        let bytes = Quantity.describe(bytes: result.bytesUploaded)
+        switch result.outcome {
+        case .saved: self.log.complain("Saved '\(result.key)': \(bytes) uploaded")
+        case .known: self.log.complain("Saved '\(result.key)': its content was there already")
+        case .exists: self.log.complain("'\(result.key)' exists already, nothing was saved")
+        case .refused(let reason):
+            throw CacheError(.invalidRequest, "nothing was saved under '\(result.key)': \(reason)")
+        }
+        return true
+    }
+
+    private func tell(_ event: TransferEvent, _ label: String) {
+        switch event {
+        case .progress(let done, let total): self.log.progress(label, done: done, total: total)
+        case .missingPath(let path): self.log.complain("Warning: '\(path)' does not exist")
+        case .warning(let text): self.log.complain("Warning: \(text)")
+        case .scanning, .found: break
+        }
+    }
+
+    private func forget(_ error: any Error) throws {
+        self.log.endProgress()
+        if self.isStrict || error is CancellationError { throw error }
+        self.log.complain("Error: \(error)")
+        self.log.complain("The job goes on without the cache.")
+    }
+}
