@@ -88,7 +88,7 @@ extension CacheService {
 
     /// Ends a save that will not be committed.
     package func endSession(_ session: String, in project: ProjectName) async throws {
-        _ = try await self.catalog.pin([], for: SaveSession(id: session, project: project, expiresAt: self.now()))
+try await self.catalog.end(self.session(session, project))
     }
 
     /// Makes an entry visible, after everything it refers to was checked.

@@ -99,10 +99,14 @@ extension CatalogState {
         return removed
     }
 
+    mutating func end(_ session: SaveSession) {
+        self.sessions[SessionName(project: session.project, id: Array(session.id.utf8))] = nil
+    }
+
     mutating func commit(_ commit: Commit) throws -> CommitOutcome {
         let outcome = try self.insert(commit)
         if let session = commit.session {
-            self.sessions[SessionName(project: session.project, id: Array(session.id.utf8))] = nil
+            self.end(session)
         }
         return outcome
     }

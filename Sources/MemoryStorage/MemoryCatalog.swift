@@ -58,6 +58,14 @@ package final class MemoryCatalog: Catalog {
         try self.transaction { try $0.commit(commit) }
     }
 
+    package func end(_ session: SaveSession) async throws {
+        self.state.withLock { $0.end(session) }
+    }
+
+    package func storedBytes() async throws -> Int {
+        self.state.withLock { $0.blobs.values.reduce(0) { $0 + $1.record.storedSize } }
+    }
+
     package func change(_ change: EntryChange, at now: Timestamp) async throws -> [Entry] {
         try self.transaction { $0.change(change, at: now) }
     }

@@ -4,6 +4,10 @@ package import StorageInterface
 
 /// Listings, figures and history.
 extension SQLiteCatalog {
+    package func storedBytes() async throws -> Int {
+        try await self.read { database in try database.value(Int.self, "SELECT used_bytes FROM totals", []) ?? 0 }
+    }
+
     package func entries(_ filter: EntryFilter) async throws -> EntryPage {
         let cursor = try filter.cursor.map(ListCursor.init(text:))
         return try await self.read { database in

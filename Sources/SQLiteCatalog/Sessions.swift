@@ -22,6 +22,12 @@ extension Ledger {
         return id
     }
 
+    /// Ends a session by its name; one that is not known has ended before.
+    func end(_ session: SaveSession, of project: Int64) throws {
+        let sql = "SELECT id FROM sessions WHERE project = ? AND name = ?"
+        if let id = try self.database.value(Int64.self, sql, [project, session.id]) { try self.end(id) }
+    }
+
     /// Ends a session and its pins.
     func end(_ session: Int64) throws {
         try self.database.run(

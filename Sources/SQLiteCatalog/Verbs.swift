@@ -123,14 +123,20 @@ extension SQLiteCatalog {
         }
     }
 
+    package func end(_ session: SaveSession) async throws {
+        try await self.write { database in
+            let ledger = Ledger(database: database)
+            if let project = try ledger.findProject(session.project) { try ledger.end(session, of: project) }
+        }
+    }
+
     package func commit(_ commit: Commit) async throws -> CommitOutcome {
         try await self.write { database in
             let ledger = Ledger(database: database)
             let project = try ledger.project(commit.project)
             let outcome = try Self.commit(commit, in: project, ledger)
             if let session = commit.session, let owner = try ledger.findProject(session.project) {
-                let sql = "SELECT id FROM sessions WHERE project = ? AND name = ?"
-                if let id = try database.value(Int64.self, sql, [owner, session.id]) { try ledger.end(id) }
+                try ledger.end(session, of: owner)
             }
             return outcome
         }

@@ -14,9 +14,6 @@ package protocol Catalog: CatalogInspection {
     /// The best entry for `query`, if there is one; see ``CacheModel/KeyQuery`` for what is best.
     func resolve(_ query: KeyQuery, at now: Timestamp) async throws -> Resolution?
 
-    /// One visible entry by its identifier, to check that it is still there.
-    func entry(_ id: Int64) async throws -> Entry?
-
     /// The newest layer of the project with this tree digest, pinned by the session.
     ///
     /// The pin and the answer are one transaction: a layer reported as known cannot be collected before the
@@ -38,6 +35,9 @@ package protocol Catalog: CatalogInspection {
     ///
     /// - Throws: ``CacheError`` with code `invalidRequest` if a blob of a layer is not visible to the project.
     func commit(_ commit: Commit) async throws -> CommitOutcome
+
+    /// Ends a save that will not be committed: its pins are gone, and what only it held can be collected.
+    func end(_ session: SaveSession) async throws
 
     /// Removes, brings back, pins or unpins entries; returns those that were changed.
     func change(_ change: EntryChange, at now: Timestamp) async throws -> [Entry]
@@ -75,6 +75,9 @@ package protocol Catalog: CatalogInspection {
 package protocol CatalogInspection: Sendable {
     /// A page of entries in the order of their keys, then newest first.
     func entries(_ filter: EntryFilter) async throws -> EntryPage
+    /// One visible entry by its identifier, to check that it is still there.
+    func entry(_ id: Int64) async throws -> Entry?
+
     /// The stored bytes of all blobs that are recorded or condemned: what the store's files add up to. Cheap.
     func storedBytes() async throws -> Int
     /// Figures of one project, or of all.

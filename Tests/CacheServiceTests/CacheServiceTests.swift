@@ -1,6 +1,9 @@
 import CacheModel
+import LayerFormat
 import LayerKernels
+import MemoryStorage
 import NIOCore
+import NIOPosix
 import StorageInterface
 import Testing
 
