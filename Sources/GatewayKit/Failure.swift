@@ -26,7 +26,10 @@ package struct Failure: Error {
 
     /// A failure of the server's own: what it was stays in the log, where `id` leads to it.
     package static func unexpected(requestID id: String) -> Self {
-        Self(.internalServerError, CacheError(.internal, "the server failed; its log has the reason under request \(id)"))
+        Self(
+            .internalServerError,
+            CacheError(.internal, "the server failed; its log has the reason under request \(id)")
+        )
     }
 
     /// A request body over its limit.

@@ -68,7 +68,8 @@ package struct Query: Sendable {
     /// A whole number within `range`, or `fallback` if it is not given.
     package func number(_ name: String, in range: ClosedRange<Int>, default fallback: Int) throws -> Int {
         guard let text = self.values[name] else { return fallback }
-        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text), range.contains(number) else {
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text), range.contains(number)
+        else {
             throw CacheError(
                 .invalidRequest,
                 "query parameter '\(name)' is '\(text)', expected a number from \(range.lowerBound) to "

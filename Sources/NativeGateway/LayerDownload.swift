@@ -63,7 +63,9 @@ struct LayerDownload {
         }
     }
 
-    /// Strong where the bytes are stored ones. The size is part of it, because a chunk that was collected and
+    /// Strong where the bytes are stored ones.
+    ///
+    /// The size is part of it, because a chunk that was collected and
     /// uploaded again may have been compressed differently.
     private func tag(of layer: Layer) -> String {
         switch self.form {

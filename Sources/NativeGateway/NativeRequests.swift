@@ -81,7 +81,10 @@ extension NativeCall {
         var life: Duration?
         if let text = self.query["ttl"] {
             guard let duration = Quantity.duration(text) else {
-                throw CacheError(.invalidRequest, "query parameter 'ttl' is '\(text)', expected something like 7d or 36h")
+                throw CacheError(
+                    .invalidRequest,
+                    "query parameter 'ttl' is '\(text)', expected something like 7d or 36h"
+                )
             }
             life = duration
         }

@@ -52,7 +52,9 @@ extension MissExplanation {
 
 extension StatisticsResponse {
     init(_ statistics: Statistics, maximumBytes: Int?) {
-        let families = statistics.families.sorted { ($0.key.project.description, $0.key.name) < ($1.key.project.description, $1.key.name) }
+        let families = statistics.families.sorted {
+            ($0.key.project.description, $0.key.name) < ($1.key.project.description, $1.key.name)
+        }
         self.init(
             entries: statistics.entries,
             pinnedEntries: statistics.pinnedEntries,

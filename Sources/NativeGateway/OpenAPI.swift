@@ -73,7 +73,9 @@ enum OpenAPI {
             operation["parameters"] = .list(endpoint.parameters.map(self.parameter))
         }
         if let content = endpoint.request {
-            operation["requestBody"] = ["required": .flag(!endpoint.isRequestOptional), "content": self.content(content)]
+            operation["requestBody"] = [
+                "required": .flag(!endpoint.isRequestOptional), "content": self.content(content),
+            ]
         }
         return .object(operation)
     }

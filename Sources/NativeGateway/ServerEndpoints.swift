@@ -139,7 +139,10 @@ extension NativeGateway {
     @Sendable private func readiness(_ call: NativeCall) async throws -> Response {
         let problems = await self.probe.problems()
         let status: HTTPResponse.Status = problems.isEmpty ? .ok : .serviceUnavailable
-        return try .json(Readiness(status: problems.isEmpty ? "ready" : "not ready", problems: problems), status: status)
+        return try .json(
+            Readiness(status: problems.isEmpty ? "ready" : "not ready", problems: problems),
+            status: status
+        )
     }
 
     @Sendable private func renderMetrics(_ call: NativeCall) async throws -> Response {

@@ -1,0 +1,162 @@
+internal import CLinux
+internal import CacheModel
+internal import Glibc
+
+/// The folder that a server keeps everything in: marked, locked, and one server's at a time.
+///
+/// The lock is the kernel's (`flock`): it ends with the process, however that ends.
+package final class DataFolder: Sendable {
+    /// The version of the folder's layout that this program writes.
+    package static let format = 1
+
+    /// The folder.
+    package let path: String
+    private let lock: Int32
+
+    /// The database.
+    package var catalogPath: String { self.path + "/catalog.sqlite" }
+    /// Where uploaded tars are kept while they are read.
+    package var spoolPath: String { self.path + "/spool" }
+
+    /// Opens a folder, creating it if it is not there, and locks it.
+    ///
+    /// - Parameters:
+    ///   - path: The folder.
+    ///   - isCreated: Whether to create it; otherwise it must be there.
+    /// - Throws: ``CacheModel/CacheError``: `unavailable` if another process has it, `invalidRequest` if it is not
+    ///   Tarn's or of a newer version.
+    package init(_ path: String, creating isCreated: Bool = true) throws {
+        self.path = path
+        let hasMarker = access(path + "/tarn.json", F_OK) == 0
+        if isCreated {
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Self.failure("create folder '\(path)'") }
+            if !hasMarker { try Self.requireEmpty(path) }
+        } else if !hasMarker {
+            throw CacheError(.invalidRequest, "'\(path)' is no data folder of tarnd: it has no tarn.json")
+        }
+        self.lock = try Self.takeLock(path)
+        do {
+            if access(path + "/tarn.json", F_OK) == 0 {
+                try Self.checkMarker(path)
+            } else {
+                try AtomicFile.write("{\"format\": \(Self.format)}\n", to: path + "/tarn.json")
+            }
+            guard mkdir(self.spoolPath, 0o700) == 0 || errno == EEXIST else {
+                throw Self.failure("create folder '\(self.spoolPath)'")
+            }
+        } catch {
+            close(self.lock)
+            throw error
+        }
+    }
+
+    deinit { close(self.lock) }
+
+    /// The bytes of the database's files.
+    package var databaseBytes: Int {
+        ["", "-wal", "-shm"].reduce(0) { sum, suffix in
+            var status = stat()
+            return stat(self.catalogPath + suffix, &status) == 0 ? sum + Int(status.st_size) : sum
+        }
+    }
+
+    /// Writes, syncs and removes a file; blocks.
+    package func requireWritable() throws {
+        let probe = self.spoolPath + "/.ready"
+        try AtomicFile.write("ready\n", to: probe)
+        unlink(probe)
+    }
+
+    private static func requireEmpty(_ path: String) throws {
+        guard let directory = opendir(path) else { throw self.failure("read folder '\(path)'") }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard [".", "..", "tarn.lock", "lost+found"].contains(name) else {
+                throw CacheError(
+                    .invalidRequest,
+                    "folder '\(path)' has '\(name)' and no tarn.json: it belongs to something else; name an empty folder"
+                )
+            }
+        }
+    }
+
+    private static func takeLock(_ path: String) throws -> Int32 {
+        let file = path + "/tarn.lock"
+        let descriptor = tarn_openat(AT_FDCWD, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw self.failure("open '\(file)'") }
+        guard tarn_try_lock(descriptor) == 0 else {
+            let owner = (try? AtomicFile.read(file, limit: 32))?.split(separator: "\n").first ?? "unknown"
+            close(descriptor)
+            throw CacheError(
+                .unavailable,
+                "data folder '\(path)' is in use by the tarnd with process id \(owner); stop it, or name another folder"
+            )
+        }
+        let text = Array("\(getpid())\n".utf8)
+        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
+            close(descriptor)
+            throw self.failure("write '\(file)'")
+        }
+        return descriptor
+    }
+
+    private static func checkMarker(_ path: String) throws {
+        let text = try AtomicFile.read(path + "/tarn.json", limit: 4_096)
+        let digits = text.split(separator: ":").dropFirst().first?.filter(\.isNumber) ?? ""
+        guard text.contains("\"format\""), let format = Int(digits) else {
+            throw CacheError(.corrupt, "'\(path)/tarn.json' is damaged; it should say {\"format\": \(Self.format)}")
+        }
+        guard format <= Self.format else {
+            throw CacheError(
+                .invalidRequest,
+                "data folder '\(path)' has format \(format) and this tarnd knows formats up to \(Self.format); "
+                    + "upgrade tarnd"
+            )
+        }
+    }
+
+    static func failure(_ doing: String) -> CacheError {
+        let reason = String(cString: strerror(errno))
+        return CacheError(.unavailable, "cannot \(doing): \(reason)")
+    }
+}
+
+/// Small files that are there completely or not at all.
+enum AtomicFile {
+    /// Writes a file under its name only once it is complete and synced.
+    static func write(_ text: String, to path: String) throws {
+        let temporary = "\(path).\(getpid()).tmp"
+        let descriptor = tarn_openat(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw DataFolder.failure("write '\(path)'") }
+        let bytes = Array(text.utf8)
+        let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
+        close(descriptor)
+        guard isWritten, rename(temporary, path) == 0 else {
+            let failure = DataFolder.failure("write '\(path)'")
+            unlink(temporary)
+            throw failure
+        }
+    }
+
+    /// Reads a file of at most `limit` bytes.
+    static func read(_ path: String, limit: Int) throws -> String {
+        let descriptor = tarn_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw DataFolder.failure("read '\(path)'") }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: limit + 1)
+        var count = 0
+        while count < bytes.count {
+            let read = bytes.withUnsafeMutableBytes {
+                Glibc.read(descriptor, $0.baseAddress?.advanced(by: count), $0.count - count)
+            }
+            guard read >= 0 else { throw DataFolder.failure("read '\(path)'") }
+            if read == 0 { break }
+            count += read
+        }
+        guard count <= limit else { throw CacheError(.invalidRequest, "'\(path)' is larger than \(limit) bytes") }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
+}

@@ -1,0 +1,293 @@
+internal import ArgumentParser
+
+// One flag for each of `Setting.all`; a test compares the help with the table.
+
+struct BasicsFlags: ParsableArguments {
+    @Option(
+        name: .customLong("data"),
+        help: ArgumentHelp("folder with everything the server keeps; created if it is not there", valueName: "DIR")
+    )
+    var data: String?
+
+    @Option(
+        name: .customLong("listen"),
+        help: ArgumentHelp("address to listen on; port 0 takes any (default: 127.0.0.1:7878)", valueName: "HOST:PORT")
+    )
+    var listen: String?
+
+    @Option(
+        name: .customLong("port-file"),
+        help: ArgumentHelp("file to write the port to once it is bound", valueName: "FILE")
+    )
+    var portFile: String?
+
+    @Flag(name: .customLong("insecure-open"), help: "serve other machines although there are no tokens yet")
+    var insecureOpen = false
+
+    @Option(
+        name: .customLong("durability"),
+        help: ArgumentHelp(
+            "strict: what was answered survives a loss of power (default: strict)",
+            valueName: "strict|relaxed"
+        )
+    )
+    var durability: String?
+
+    @Option(
+        name: .customLong("threads"),
+        help: ArgumentHelp(
+            "threads that read, write, hash and compress (default: twice the cores, at least 8)",
+            valueName: "N"
+        )
+    )
+    var threads: String?
+
+    @Option(
+        name: .customLong("compression-level"),
+        help: ArgumentHelp("zstd level of what the server compresses itself (default: 3)", valueName: "N")
+    )
+    var compressionLevel: String?
+
+    @Option(
+        name: .customLong("log-format"),
+        help: ArgumentHelp("how log lines are written to stderr (default: json)", valueName: "json|text")
+    )
+    var logFormat: String?
+
+    @Option(
+        name: .customLong("log-level"),
+        help: ArgumentHelp(
+            "least level that is logged: trace, debug, info, notice, warning, error (default: info)",
+            valueName: "LEVEL"
+        )
+    )
+    var logLevel: String?
+
+    /// The values that were given, by the settings' names.
+    var values: [String: String?] {
+        [
+            "data": self.data,
+            "listen": self.listen,
+            "port-file": self.portFile,
+            "insecure-open": self.insecureOpen ? "true" : nil,
+            "durability": self.durability,
+            "threads": self.threads,
+            "compression-level": self.compressionLevel,
+            "log-format": self.logFormat,
+            "log-level": self.logLevel,
+        ]
+    }
+}
+
+struct BudgetsFlags: ParsableArguments {
+    @Option(
+        name: .customLong("max-size"),
+        help: ArgumentHelp("most bytes of the data folder; least recently used entries go first", valueName: "SIZE")
+    )
+    var maxSize: String?
+
+    @Option(name: .customLong("max-project-size"), help: ArgumentHelp("most bytes of one project", valueName: "SIZE"))
+    var maxProjectSize: String?
+
+    @Option(
+        name: .customLong("small-entry-size"),
+        help: ArgumentHelp(
+            "entries below this are small: large ones do not push them out (default: 8MiB)",
+            valueName: "SIZE"
+        )
+    )
+    var smallEntrySize: String?
+
+    @Option(
+        name: .customLong("small-entry-share"),
+        help: ArgumentHelp("share of the budget that is kept for small entries (default: 10)", valueName: "PERCENT")
+    )
+    var smallEntryShare: String?
+
+    @Option(
+        name: .customLong("ttl"),
+        help: ArgumentHelp("when entries expire whose save names no time to live", valueName: "TIME")
+    )
+    var ttl: String?
+
+    @Option(
+        name: .customLong("max-ttl"),
+        help: ArgumentHelp("longest time to live that a save may ask for", valueName: "TIME")
+    )
+    var maxTtl: String?
+
+    @Option(
+        name: .customLong("undo-time"),
+        help: ArgumentHelp("how long a removed entry can be brought back (default: 24h)", valueName: "TIME")
+    )
+    var undoTime: String?
+
+    @Option(
+        name: .customLong("session-time"),
+        help: ArgumentHelp("how long a save may pause before its pins end (default: 1h)", valueName: "TIME")
+    )
+    var sessionTime: String?
+
+    @Option(
+        name: .customLong("lease-time"),
+        help: ArgumentHelp(
+            "how long a restore may pause before its bytes may be collected (default: 30m)",
+            valueName: "TIME"
+        )
+    )
+    var leaseTime: String?
+
+    /// The values that were given, by the settings' names.
+    var values: [String: String?] {
+        [
+            "max-size": self.maxSize,
+            "max-project-size": self.maxProjectSize,
+            "small-entry-size": self.smallEntrySize,
+            "small-entry-share": self.smallEntryShare,
+            "ttl": self.ttl,
+            "max-ttl": self.maxTtl,
+            "undo-time": self.undoTime,
+            "session-time": self.sessionTime,
+            "lease-time": self.leaseTime,
+        ]
+    }
+}
+
+struct LimitsFlags: ParsableArguments {
+    @Option(
+        name: .customLong("max-connections"),
+        help: ArgumentHelp("connections at once; more wait to be accepted (default: 1024)", valueName: "N")
+    )
+    var maxConnections: String?
+
+    @Option(
+        name: .customLong("max-uploads"),
+        help: ArgumentHelp(
+            "bodies of blobs and tars that are received at once; more wait (default: 64)",
+            valueName: "N"
+        )
+    )
+    var maxUploads: String?
+
+    @Option(
+        name: .customLong("max-header-size"),
+        help: ArgumentHelp("a request's head (default: 64KiB)", valueName: "SIZE")
+    )
+    var maxHeaderSize: String?
+
+    @Option(name: .customLong("max-json-body"), help: ArgumentHelp("a JSON body (default: 8MiB)", valueName: "SIZE"))
+    var maxJsonBody: String?
+
+    @Option(name: .customLong("max-commit-body"), help: ArgumentHelp("a commit (default: 1MiB)", valueName: "SIZE"))
+    var maxCommitBody: String?
+
+    @Option(
+        name: .customLong("max-blob-body"),
+        help: ArgumentHelp("a body of blob records (default: 72MiB)", valueName: "SIZE")
+    )
+    var maxBlobBody: String?
+
+    @Option(
+        name: .customLong("max-tar-body"),
+        help: ArgumentHelp("an uploaded tar, compressed or not (default: 64GiB)", valueName: "SIZE")
+    )
+    var maxTarBody: String?
+
+    @Option(
+        name: .customLong("max-digests"),
+        help: ArgumentHelp("digests in one question (default: 10000)", valueName: "N")
+    )
+    var maxDigests: String?
+
+    @Option(
+        name: .customLong("max-entry-size"),
+        help: ArgumentHelp("the tars of an entry (default: 64GiB)", valueName: "SIZE")
+    )
+    var maxEntrySize: String?
+
+    @Option(name: .customLong("max-layers"), help: ArgumentHelp("layers of an entry (default: 64)", valueName: "N"))
+    var maxLayers: String?
+
+    @Option(
+        name: .customLong("min-body-rate"),
+        help: ArgumentHelp("least bytes a second of a body, over body-timeout (default: 1KiB)", valueName: "SIZE")
+    )
+    var minBodyRate: String?
+
+    /// The values that were given, by the settings' names.
+    var values: [String: String?] {
+        [
+            "max-connections": self.maxConnections,
+            "max-uploads": self.maxUploads,
+            "max-header-size": self.maxHeaderSize,
+            "max-json-body": self.maxJsonBody,
+            "max-commit-body": self.maxCommitBody,
+            "max-blob-body": self.maxBlobBody,
+            "max-tar-body": self.maxTarBody,
+            "max-digests": self.maxDigests,
+            "max-entry-size": self.maxEntrySize,
+            "max-layers": self.maxLayers,
+            "min-body-rate": self.minBodyRate,
+        ]
+    }
+}
+
+struct TimesFlags: ParsableArguments {
+    @Option(
+        name: .customLong("header-timeout"),
+        help: ArgumentHelp(
+            "from the connection to the end of the first request's head (default: 30s)",
+            valueName: "TIME"
+        )
+    )
+    var headerTimeout: String?
+
+    @Option(
+        name: .customLong("idle-timeout"),
+        help: ArgumentHelp("from an answer to the end of the next request's head (default: 75s)", valueName: "TIME")
+    )
+    var idleTimeout: String?
+
+    @Option(
+        name: .customLong("body-timeout"),
+        help: ArgumentHelp("how long a body may be slower than min-body-rate (default: 30s)", valueName: "TIME")
+    )
+    var bodyTimeout: String?
+
+    @Option(
+        name: .customLong("write-timeout"),
+        help: ArgumentHelp("how long a client may take nothing of an answer (default: 60s)", valueName: "TIME")
+    )
+    var writeTimeout: String?
+
+    @Option(
+        name: .customLong("shutdown-time"),
+        help: ArgumentHelp("how long requests in flight may take after SIGTERM (default: 30s)", valueName: "TIME")
+    )
+    var shutdownTime: String?
+
+    @Option(
+        name: .customLong("flush-interval"),
+        help: ArgumentHelp("how often uses and figures are written (default: 10s)", valueName: "TIME")
+    )
+    var flushInterval: String?
+
+    @Option(
+        name: .customLong("collect-interval"),
+        help: ArgumentHelp("how often the collector runs (default: 60s)", valueName: "TIME")
+    )
+    var collectInterval: String?
+
+    /// The values that were given, by the settings' names.
+    var values: [String: String?] {
+        [
+            "header-timeout": self.headerTimeout,
+            "idle-timeout": self.idleTimeout,
+            "body-timeout": self.bodyTimeout,
+            "write-timeout": self.writeTimeout,
+            "shutdown-time": self.shutdownTime,
+            "flush-interval": self.flushInterval,
+            "collect-interval": self.collectInterval,
+        ]
+    }
+}

@@ -1,0 +1,102 @@
+internal import ArgumentParser
+internal import CacheServer
+internal import Glibc
+internal import Logging
+
+/// The server.
+@main
+struct Tarnd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tarnd",
+        abstract: "Serves a content-addressed build cache from one folder.",
+        discussion: """
+            Values come from flags, then from environment variables (--max-size is TARND_MAX_SIZE), then from the YAML \
+            file that --config names (max-size: 50GB), then from the defaults. What is in force is logged at start.
+
+            SIGTERM and SIGINT stop the server: it takes no new requests, finishes those in flight, and closes its \
+            database.
+
+            EXAMPLES
+              tarnd --data /var/lib/tarn --max-size 50GB
+              tarnd --data ./cache --listen 127.0.0.1:0 --port-file ./port
+              tarnd check --data /var/lib/tarn --read-data
+
+            EXIT CODES
+              0  stopped as it was told to
+              1  a failure: the folder is in use, the address is taken, the disk fails
+              2  a wrong flag, variable or configuration file
+            """,
+        version: TarnServer.version,
+        subcommands: [Check.self]
+    )
+
+    @OptionGroup(title: "Basics")
+    var basics: BasicsFlags
+
+    @Option(name: .long, help: ArgumentHelp("YAML file with settings, named like the flags", valueName: "FILE"))
+    var config: String?
+
+    @OptionGroup(title: "Budgets and times to live")
+    var budgets: BudgetsFlags
+
+    @OptionGroup(title: "Limits")
+    var limits: LimitsFlags
+
+    @OptionGroup(title: "Times")
+    var times: TimesFlags
+
+    func run() async throws {
+        signal(SIGPIPE, SIG_IGN)
+        var flags: [String: String] = [:]
+        for values in [self.basics.values, self.budgets.values, self.limits.values, self.times.values] {
+            for (name, value) in values { flags[name] = value }
+        }
+        flags["config"] = self.config
+        let configuration = try ServerConfiguration.loaded(flags: flags)
+        let logger = Logger(label: "tarnd") { _ in
+            LineLogHandler(level: configuration.logLevel, format: configuration.logFormat)
+        }
+        configuration.log(to: logger)
+        try await TarnServer(configuration, logger: logger).run()
+    }
+
+    static func main() async {
+        do {
+            var command = try self.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Self.leave(with: error)
+        }
+    }
+
+    private static func leave(with error: any Error) -> Never {
+        switch error {
+        case let code as ExitCode: Glibc.exit(code.rawValue)
+        case let problems as ConfigurationProblems:
+            for problem in problems.problems { self.complain(problem) }
+            Glibc.exit(2)
+        default:
+            let code = self.exitCode(for: error)
+            if code == .success {
+                print(self.fullMessage(for: error))
+                Glibc.exit(0)
+            }
+            guard code == .validationFailure else {
+                self.complain("\(error)")
+                Glibc.exit(1)
+            }
+            let text = Array((self.fullMessage(for: error) + "\n").utf8)
+            _ = write(STDERR_FILENO, text, text.count)
+            Glibc.exit(2)
+        }
+    }
+
+    static func complain(_ sentence: String) {
+        let text = Array("tarnd: \(sentence)\n".utf8)
+        _ = write(STDERR_FILENO, text, text.count)
+    }
+}
