@@ -88,13 +88,16 @@ extension CacheService {
     /// - Throws: ``CacheModel/CacheError`` with code `quotaExceeded` if there is no room and none can be made.
     func makeRoom(for size: Int) async throws -> Int {
         guard let limit = self.budget.blobBytes else { return size }
-        for _ in 0..<4 {
+        var wanted = size + self.budget.reserved + Int(Double(limit) * Self.slack)
+        for _ in 0..<8 {
             if self.budget.reserve(size, stored: try await self.catalog.storedBytes()) { return size }
-            let wanted = size + self.budget.reserved + Int(Double(limit) * Self.slack)
-            let report = try await self.budget.collectOnce { try await self.collect(freeing: wanted) }
-            if report.freedBytes == 0, report.removedEntries == 0 { break }
+            let target = wanted
+            let report = try await self.budget.collectOnce { try await self.collect(freeing: target) }
+            let shortfall = try await self.catalog.storedBytes() + self.budget.reserved + size - limit
+            if shortfall > 0, report.freedBytes == 0, report.removedEntries == 0, target > limit { break }
+            // What restores are reading and saves have pinned cannot be deleted now, so more of the rest has to go.
+            wanted += max(0, shortfall)
         }
-        if self.budget.reserve(size, stored: try await self.catalog.storedBytes()) { return size }
         throw CacheError(
             .quotaExceeded,
             "the server's budget of \(Quantity.describe(bytes: self.budget.policy.budget ?? 0)) is full of pinned "

@@ -88,7 +88,7 @@ extension CacheService {
 
     /// Ends a save that will not be committed.
     package func endSession(_ session: String, in project: ProjectName) async throws {
-try await self.catalog.end(self.session(session, project))
+        try await self.catalog.end(self.session(session, project))
     }
 
     /// Makes an entry visible, after everything it refers to was checked.

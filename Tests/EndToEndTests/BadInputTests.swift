@@ -27,7 +27,7 @@ struct BadInputTests {
         ).finish()
         #expect(refused.status == 1)
         #expect(refused.errors.contains("999") && refused.errors.contains("upgrade"), "\(refused.errors)")
-        #expect(try shell("ls -A", in: data) == "tarn.json\n")
+        #expect(try shell("cat tarn.json; ls -A", in: data) == "{\"format\": 999}\ntarn.json\ntarn.lock\n")
     }
 
     @Test func `a server that is none is named with its address`() throws {

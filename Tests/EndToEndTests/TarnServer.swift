@@ -61,7 +61,7 @@ final class TarnServer {
     }
 
     private func awaitStart() throws {
-        let started = self.running.errorReader.wait(for: "listening")
+        let started = self.running.errorReader.wait(for: "\"message\":\"listening\"")
         try #require(started, "tarnd did not start: \(started ? "" : self.running.finish().errors)")
         let text = try String(contentsOfFile: "\(self.scratch.path)/port", encoding: .utf8)
         self.port = try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
