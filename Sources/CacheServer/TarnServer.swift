@@ -132,10 +132,6 @@ package struct TarnServer: Sendable {
         _ logger: Logger,
         _ onRunning: @Sendable (Int) async -> Void
     ) async {
-        logger.notice(
-            "listening",
-            metadata: ["address": "\(configuration.host):\(port)", "version": "\(Self.version)"]
-        )
         if let path = configuration.portFile {
             do {
                 try AtomicFile.write("\(port)\n", to: path)
@@ -143,6 +139,10 @@ package struct TarnServer: Sendable {
                 logger.error("the port file was not written", metadata: ["error": "\(error)"])
             }
         }
+        logger.notice(
+            "listening",
+            metadata: ["address": "\(configuration.host):\(port)", "version": "\(Self.version)"]
+        )
         await onRunning(port)
     }
 }

@@ -6,6 +6,7 @@ internal import CacheService
 /// Checks the folder of a server that is stopped.
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "tarnd check",
         abstract: "Checks the data folder of a stopped server.",
         discussion: """
             Compares the database's rows with the stored bytes, both ways.

@@ -21,13 +21,15 @@ struct Tarnd: AsyncParsableCommand {
               tarnd --data ./cache --listen 127.0.0.1:0 --port-file ./port
               tarnd check --data /var/lib/tarn --read-data
 
+            SEE ALSO
+              tarnd check --help   checks the data folder of a stopped server
+
             EXIT CODES
               0  stopped as it was told to
               1  a failure: the folder is in use, the address is taken, the disk fails
               2  a wrong flag, variable or configuration file
             """,
-        version: TarnServer.version,
-        subcommands: [Check.self]
+        version: TarnServer.version
     )
 
     @OptionGroup(title: "Basics")
@@ -60,24 +62,29 @@ struct Tarnd: AsyncParsableCommand {
         try await TarnServer(configuration, logger: logger).run()
     }
 
+    /// Dispatches by hand: as a subcommand's, the flags of `check` would be taken by the server's of the same name.
     static func main() async {
+        let arguments = Array(CommandLine.arguments.dropFirst())
         do {
-            var command = try self.parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
+            if arguments.first == "check" {
+                try await Check.parse(Array(arguments.dropFirst())).run()
             } else {
-                try command.run()
+                try await Self.parse(arguments).run()
             }
         } catch {
-            Self.leave(with: error)
+            arguments.first == "check" ? Check.leave(with: error) : Self.leave(with: error)
         }
     }
+}
 
-    private static func leave(with error: any Error) -> Never {
+extension ParsableCommand {
+    /// Ends the process with what `error` calls for.
+
+    static func leave(with error: any Error) -> Never {
         switch error {
         case let code as ExitCode: Glibc.exit(code.rawValue)
         case let problems as ConfigurationProblems:
-            for problem in problems.problems { self.complain(problem) }
+            for problem in problems.problems { Tarnd.complain(problem) }
             Glibc.exit(2)
         default:
             let code = self.exitCode(for: error)
@@ -86,7 +93,7 @@ struct Tarnd: AsyncParsableCommand {
                 Glibc.exit(0)
             }
             guard code == .validationFailure else {
-                self.complain("\(error)")
+                Tarnd.complain("\(error)")
                 Glibc.exit(1)
             }
             let text = Array((self.fullMessage(for: error) + "\n").utf8)
@@ -94,7 +101,10 @@ struct Tarnd: AsyncParsableCommand {
             Glibc.exit(2)
         }
     }
+}
 
+extension Tarnd {
+    /// Writes a sentence to stderr.
     static func complain(_ sentence: String) {
         let text = Array("tarnd: \(sentence)\n".utf8)
         _ = write(STDERR_FILENO, text, text.count)

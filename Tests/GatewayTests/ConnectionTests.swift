@@ -100,17 +100,26 @@ import Testing
         try await TestServer.run { server in
             let port = server.port
             let record = Sample.record(Array("hello".utf8))
-            let connection = try RawConnection(port)
-            connection.write(
-                "POST /v1/projects/a/b/blobs?session=12345678 HTTP/1.1\r\nHost: t\r\n"
-                    + "Expect: 100-continue\r\nContent-Length: \(record.count)\r\n\r\n"
-            )
-            // The server answers 100 once the request is in its handler.
-            _ = try connection.read { $0.count >= 25 }
+            let (stopped, continuation) = AsyncStream.makeStream(of: Void.self)
+            async let begun = TestServer.offload {
+                let connection = try RawConnection(port)
+                connection.write(
+                    "POST /v1/projects/a/b/blobs?session=12345678 HTTP/1.1\r\nHost: t\r\n"
+                        + "Expect: 100-continue\r\nContent-Length: \(record.count)\r\n\r\n"
+                )
+                // The server answers 100 once the request is in its handler.
+                _ = try connection.read { $0.count >= 25 }
+                continuation.finish()
+                return connection
+            }
+            for await _ in stopped {}
             await server.server.stop()
-            connection.write(record)
-            let text = String(decoding: try connection.read(), as: UTF8.self)
-            #expect(text.contains("200 OK"))
+            let connection = try await begun
+            let answer = try await TestServer.offload {
+                connection.write(record)
+                return String(decoding: try connection.read(), as: UTF8.self)
+            }
+            #expect(answer.contains("200 OK"))
         }
     }
 }

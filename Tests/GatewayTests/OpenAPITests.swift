@@ -53,9 +53,11 @@ import Testing
                     + "import json\nv.validate(json.load(open(sys.argv[1])))",
                 file,
             ]
-            try process.run()
-            process.waitUntilExit()
-            #expect(process.terminationStatus == 0)
+            let code = try await withCheckedThrowingContinuation { continuation in
+                process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+                do { try process.run() } catch { continuation.resume(throwing: error) }
+            }
+            #expect(code == 0)
         }
     }
 

@@ -73,7 +73,7 @@ struct TestServer: Sendable {
 }
 
 /// A socket that is read with a deadline: a server that hangs fails the test.
-final class RawConnection {
+final class RawConnection: Sendable {
     private let descriptor: Int32
 
     init(_ port: Int) throws {

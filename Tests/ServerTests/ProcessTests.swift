@@ -3,9 +3,16 @@ import Foundation
 import Testing
 
 /// The program itself, as people start it.
-@Suite struct ProcessTests {
+@Suite(.serialized) struct ProcessTests {
     private static let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent().appendingPathComponent("tarnd")
+
+    /// Blocking calls on a thread of their own: the test's pool has few.
+    private static func offload(_ work: @escaping @Sendable () throws -> Void) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread { continuation.resume(with: Swift.Result { try work() }) }.start()
+        }
+    }
 
     private struct Result {
         var code: Int32
@@ -54,54 +61,64 @@ import Testing
         return (process, handle)
     }
 
-    @Test func `the help names every setting`() throws {
-        let help = try self.run(["--help"])
-        #expect(help.code == 0)
-        for setting in Setting.all { #expect(help.output.contains("--\(setting.name)"), "\(setting.name)") }
-    }
-
-    @Test func `a wrong flag, value or nothing at all is a usage error`() throws {
-        #expect(try self.run([]).code == 2)
-        #expect(try self.run(["--nope"]).code == 2)
-        let wrong = try self.run(["--data", "/nope", "--max-size", "lots", "--ttl", "x"])
-        #expect(wrong.code == 2 && wrong.errors.contains("max-size") && wrong.errors.contains("ttl"))
-        #expect(try self.run(["--version"]).output.hasPrefix(TarnServer.version))
-    }
-
-    @Test func `SIGTERM stops the server, and a second server is told who has the folder`() throws {
-        try self.withFolder { folder in
-            let (server, log) = try self.start(folder)
-            defer { try? FileManager.default.removeItem(atPath: folder + ".port") }
-            let port = try String(contentsOfFile: folder + ".port", encoding: .utf8)
-            #expect(Int(port.dropLast()) ?? 0 > 0)
-            let second = try self.run(["--data", folder, "--listen", "127.0.0.1:0"])
-            #expect(second.code == 1)
-            #expect(second.errors.contains("process id \(server.processIdentifier)"), "\(second.errors)")
-            #expect(try self.run(["check", "--data", folder]).code == 2)
-            server.terminate()
-            _ = log.readDataToEndOfFile()
-            server.waitUntilExit()
-            #expect(server.terminationStatus == 0 && server.terminationReason == .exit)
-            let check = try self.run(["check", "--data", folder, "--read-data", "--json"])
-            #expect(check.code == 0 && check.output.contains("\"problems\":[]"), "\(check.output)\(check.errors)")
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).contains("catalog.sqlite-wal") == false)
+    @Test func `the help names every setting`() async throws {
+        try await Self.offload {
+            let help = try self.run(["--help"])
+            #expect(help.code == 0)
+            for setting in Setting.all { #expect(help.output.contains("--\(setting.name)"), "\(setting.name)") }
         }
     }
 
-    @Test func `a stray file is found, and repaired on demand`() throws {
-        try self.withFolder { folder in
-            let (server, log) = try self.start(folder)
-            server.terminate()
-            _ = log.readDataToEndOfFile()
-            server.waitUntilExit()
-            try? FileManager.default.removeItem(atPath: folder + ".port")
-            let name = String(repeating: "ab", count: 32)
-            let place = folder + "/blobs/ab/ab"
-            try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
-            try "stray".write(toFile: place + "/" + name, atomically: false, encoding: .utf8)
-            #expect(try self.run(["check", "--data", folder]).code == 2)
-            #expect(try self.run(["check", "--data", folder, "--repair"]).code == 1)
-            #expect(try self.run(["check", "--data", folder]).code == 0)
+    @Test func `a wrong flag, value or nothing at all is a usage error`() async throws {
+        try await Self.offload {
+            #expect(try self.run([]).code == 2)
+            #expect(try self.run(["--nope"]).code == 2)
+            let wrong = try self.run(["--data", "/nope", "--max-size", "lots", "--ttl", "x"])
+            #expect(wrong.code == 2 && wrong.errors.contains("max-size") && wrong.errors.contains("ttl"))
+            #expect(try self.run(["--version"]).output.hasPrefix(TarnServer.version))
+        }
+    }
+
+    @Test func `SIGTERM stops the server, and a second server is told who has the folder`() async throws {
+        try await Self.offload {
+            try self.withFolder { folder in
+                let (server, log) = try self.start(folder)
+                defer { try? FileManager.default.removeItem(atPath: folder + ".port") }
+                let port = try String(contentsOfFile: folder + ".port", encoding: .utf8)
+                #expect(Int(port.dropLast()) ?? 0 > 0)
+                let second = try self.run(["--data", folder, "--listen", "127.0.0.1:0"])
+                #expect(second.code == 1)
+                #expect(second.errors.contains("process id \(server.processIdentifier)"), "\(second.errors)")
+                #expect(try self.run(["check", "--data", folder]).code == 2)
+                server.terminate()
+                _ = log.readDataToEndOfFile()
+                server.waitUntilExit()
+                #expect(server.terminationStatus == 0 && server.terminationReason == .exit)
+                let check = try self.run(["check", "--data", folder, "--read-data", "--json"])
+                #expect(check.code == 0 && check.output.contains("\"problems\":[]"), "\(check.output)\(check.errors)")
+                #expect(
+                    try FileManager.default.contentsOfDirectory(atPath: folder).contains("catalog.sqlite-wal") == false
+                )
+            }
+        }
+    }
+
+    @Test func `a stray file is found, and repaired on demand`() async throws {
+        try await Self.offload {
+            try self.withFolder { folder in
+                let (server, log) = try self.start(folder)
+                server.terminate()
+                _ = log.readDataToEndOfFile()
+                server.waitUntilExit()
+                try? FileManager.default.removeItem(atPath: folder + ".port")
+                let name = String(repeating: "ab", count: 32)
+                let place = folder + "/blobs/ab/ab"
+                try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+                try "stray".write(toFile: place + "/" + name, atomically: false, encoding: .utf8)
+                #expect(try self.run(["check", "--data", folder]).code == 2)
+                #expect(try self.run(["check", "--data", folder, "--repair"]).code == 1)
+                #expect(try self.run(["check", "--data", folder]).code == 0)
+            }
         }
     }
 }
