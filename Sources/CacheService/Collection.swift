@@ -112,7 +112,13 @@ extension CacheService {
         while true {
             let now = self.now()
             let undoLimit = now - self.configuration.undoTime
-            let step = try await self.catalog.evict(by: policy, keepRemovedSince: undoLimit, at: now, limit: 100)
+            let step = try await self.catalog.evict(
+                by: policy,
+                keepRemovedSince: undoLimit,
+                except: self.leases.entries(at: now),
+                at: now,
+                limit: 100
+            )
             report.removedEntries += step.removed.count
             let freed = try await self.deleteUnreferenced(&report)
             if step.removed.isEmpty, step.forgotten == 0, freed == 0 { break }

@@ -15,7 +15,7 @@ extension CacheService {
     /// - Throws: ``CacheModel/CacheError`` with code `notFound` if the layer has no such file.
     package func fileContent(of entry: Entry, layer index: Int, path: [UInt8]) async throws -> LayerContent {
         let layer = try entry.layer(at: index)
-        let lease = LayerLease(self, [layer.recipe])
+        let lease = LayerLease(self, entry: entry.id, [layer.recipe])
         let recipe = try await self.recipe(of: layer, in: entry.project)
         let stamps = try await self.stamps(of: layer, recipe, in: entry.project)
         guard let member = recipe.members.file(at: path) else {

@@ -51,7 +51,7 @@ extension CacheService {
         range: Range<Int>? = nil
     ) async throws -> LayerContent {
         let layer = try entry.layer(at: index)
-        let lease = LayerLease(self, [layer.recipe])
+        let lease = LayerLease(self, entry: entry.id, [layer.recipe])
         let records = try await self.chunkRecords(of: entry, layer: index)
         if form == .canonical, encoding == .zstd {
             let frames = FrameSource(service: self, records: records, range: range, lease: lease)
@@ -104,9 +104,9 @@ final class LayerLease: Sendable {
     private let service: CacheService
     private let name: String
 
-    init(_ service: CacheService, _ recipes: [Digest]) {
+    init(_ service: CacheService, entry: Int64, _ recipes: [Digest]) {
         self.service = service
-        self.name = service.leases.take(recipes, at: service.now())
+        self.name = service.leases.take(entry: entry, recipes, at: service.now())
     }
 
     deinit { self.service.leases.end(self.name) }

@@ -2,13 +2,14 @@ internal import CacheModel
 internal import StorageInterface
 internal import Synchronization
 
-/// Restores in progress: the layers they read are not collected.
+/// Restores in progress: their entries are not evicted, and the layers they read are not collected.
 ///
 /// Leases live in memory, not in the catalog: a restore then writes nothing,
 /// and after a restart of the server a restore whose entry was evicted in
 /// between is merely a miss.
 final class Leases: Sendable {
     private struct Lease {
+        var entry: Int64?
         var recipes: [Digest]
         var expiresAt: Timestamp
     }
@@ -18,11 +19,11 @@ final class Leases: Sendable {
 
     init(duration: Duration) { self.duration = duration }
 
-    /// Protects the layers with these recipes until the lease ends or expires.
-    func take(_ recipes: [Digest], at now: Timestamp) -> String {
+    /// Protects an entry, and layers with these recipes, until the lease ends or expires.
+    func take(entry: Int64?, _ recipes: [Digest], at now: Timestamp) -> String {
         var generator = SystemRandomNumberGenerator()
         let name = String(generator.next() as UInt64, radix: 36) + String(generator.next() as UInt64, radix: 36)
-        self.leases.withLock { $0[name] = Lease(recipes: recipes, expiresAt: now + self.duration) }
+        self.leases.withLock { $0[name] = Lease(entry: entry, recipes: recipes, expiresAt: now + self.duration) }
         return name
     }
 
@@ -36,11 +37,21 @@ final class Leases: Sendable {
         self.leases.withLock { _ = $0.removeValue(forKey: name) }
     }
 
-    /// The recipes that are protected now; expired leases are dropped.
+    /// The recipes that are protected now.
     func recipes(at now: Timestamp) -> Set<Digest> {
+        self.current(at: now).reduce(into: []) { $0.formUnion($1.recipes) }
+    }
+
+    /// The entries that are protected now.
+    func entries(at now: Timestamp) -> Set<Int64> {
+        Set(self.current(at: now).compactMap(\.entry))
+    }
+
+    /// The leases that have not expired; the others are dropped.
+    private func current(at now: Timestamp) -> [Lease] {
         self.leases.withLock { leases in
             leases = leases.filter { $0.value.expiresAt > now }
-            return leases.values.reduce(into: []) { $0.formUnion($1.recipes) }
+            return Array(leases.values)
         }
     }
 }

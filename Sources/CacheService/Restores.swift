@@ -19,7 +19,11 @@ extension CacheService {
         // A lease on an entry that was evicted in between protects nothing, so look again after taking it.
         for _ in 0..<3 {
             guard let resolution = try await self.catalog.resolve(query, at: self.now()) else { break }
-            let lease = self.leases.take(resolution.entry.layers.map(\.recipe), at: self.now())
+            let lease = self.leases.take(
+                entry: resolution.entry.id,
+                resolution.entry.layers.map(\.recipe),
+                at: self.now()
+            )
             guard try await self.catalog.entry(resolution.entry.id) != nil else {
                 self.leases.end(lease)
                 continue

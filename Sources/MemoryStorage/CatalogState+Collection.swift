@@ -5,9 +5,12 @@ extension CatalogState {
     mutating func evict(
         by policy: EvictionPolicy,
         undoLimit: Timestamp,
+        except leased: Set<Int64>,
         at now: Timestamp,
         limit: Int
     ) -> EvictionReport {
+        self.leased = leased
+        defer { self.leased = [] }
         var report = EvictionReport(removed: [], forgotten: 0, isOverBudget: false)
         let expired = self.rows.values.map(\.entry).compactMap { entry -> (Timestamp, Int64)? in
             guard entry.removal == nil, !entry.isPinned, let end = entry.expiresAt, end <= now else { return nil }
@@ -40,7 +43,9 @@ extension CatalogState {
 
     private func removed(in project: ProjectName?) -> [(at: Timestamp, id: Int64)] {
         self.rows.values.compactMap { row in
-            guard project == nil || row.entry.project == project else { return nil }
+            guard project == nil || row.entry.project == project, !self.leased.contains(row.entry.id) else {
+                return nil
+            }
             return row.entry.removal.map { ($0.at, row.entry.id) }
         }.sorted { ($0.at, $0.id) < ($1.at, $1.id) }
     }
@@ -76,7 +81,7 @@ extension CatalogState {
         let share = raw == 0 ? 0 : Int(Double(live) * (Double(rawSmall) / Double(raw)))
         let small = rawSmall > 0 ? max(1, share) : 0
         let chosen = policy.classToEvict(smallBytes: small, largeBytes: live - small, of: budget)
-        let unpinned = visible.filter { !$0.isPinned }
+        let unpinned = visible.filter { !$0.isPinned && !self.leased.contains($0.id) }
         let preferred = unpinned.filter { policy.sizeClass(ofEntrySize: $0.size) == chosen }
         return (preferred.isEmpty ? unpinned : preferred)
             .min { ($0.lastUsedAt, $0.id) < ($1.lastUsedAt, $1.id) }?.id

@@ -51,6 +51,8 @@ struct CatalogState {
     var layers: [LayerName: LayerRow] = [:]
     var blobs: [Digest: BlobRow] = [:]
     var sessions: [SessionName: SessionRow] = [:]
+    /// The entries that the eviction which is running must leave alone.
+    var leased: Set<Int64> = []
     var families: [Traffic.Family: Traffic.Counts] = [:]
     var events: [Event] = []
     var removals: [ProjectName: [Removal.Reason: Int]] = [:]

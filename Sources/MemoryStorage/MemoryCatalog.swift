@@ -77,10 +77,11 @@ package final class MemoryCatalog: Catalog {
     package func evict(
         by policy: EvictionPolicy,
         keepRemovedSince undoLimit: Timestamp,
+        except leased: Set<Int64>,
         at now: Timestamp,
         limit: Int
     ) async throws -> EvictionReport {
-        try self.transaction { $0.evict(by: policy, undoLimit: undoLimit, at: now, limit: limit) }
+        try self.transaction { $0.evict(by: policy, undoLimit: undoLimit, except: leased, at: now, limit: limit) }
     }
 
     package func condemn(limit: Int, except leased: Set<Digest>, at now: Timestamp) async throws -> [CondemnedBlob] {

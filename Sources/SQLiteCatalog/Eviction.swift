@@ -6,11 +6,18 @@ extension SQLiteCatalog {
     package func evict(
         by policy: EvictionPolicy,
         keepRemovedSince undoLimit: Timestamp,
+        except leased: Set<Int64>,
         at now: Timestamp,
         limit: Int
     ) async throws -> EvictionReport {
         try await self.write { database in
-            var eviction = Eviction(ledger: Ledger(database: database), policy: policy, now: now, limit: limit)
+            var eviction = Eviction(
+                ledger: Ledger(database: database),
+                policy: policy,
+                leased: leased,
+                now: now,
+                limit: limit
+            )
             return try eviction.run(undoLimit: undoLimit)
         }
     }
@@ -20,14 +27,17 @@ extension SQLiteCatalog {
 private struct Eviction {
     let ledger: Ledger
     let policy: EvictionPolicy
+    /// Holds for entries that nobody is restoring.
+    let isFree: String
     let now: Timestamp
     let limit: Int
     var removed: [Entry] = []
     var forgotten = 0
 
-    init(ledger: Ledger, policy: EvictionPolicy, now: Timestamp, limit: Int) {
+    init(ledger: Ledger, policy: EvictionPolicy, leased: Set<Int64>, now: Timestamp, limit: Int) {
         self.ledger = ledger
         self.policy = policy
+        self.isFree = leased.isEmpty ? "TRUE" : "id NOT IN (\(leased.map(String.init).joined(separator: ", ")))"
         self.now = now
         self.limit = limit
     }
@@ -39,7 +49,7 @@ private struct Eviction {
         try self.expire()
         try self.forget(
             self.ledger.entryRows(
-                "removed_at IS NOT NULL AND removed_at < ? ORDER BY removed_at, id LIMIT ?",
+                "removed_at IS NOT NULL AND removed_at < ? AND \(self.isFree) ORDER BY removed_at, id LIMIT ?",
                 [undoLimit.milliseconds, self.limit]
             )
         )
@@ -129,7 +139,7 @@ private struct Eviction {
     }
 
     private func oldestRemoved(in project: Int64?) throws -> EntryRow? {
-        let order = "ORDER BY removed_at, id LIMIT 1"
+        let order = "AND \(self.isFree) ORDER BY removed_at, id LIMIT 1"
         guard let project else { return try self.ledger.entryRows("removed_at IS NOT NULL \(order)", []).first }
         return try self.ledger.entryRows("project = ? AND removed_at IS NOT NULL \(order)", [project]).first
     }
@@ -147,7 +157,8 @@ private struct Eviction {
     }
 
     private func leastRecentlyUsed(_ sizeClass: EvictionPolicy.SizeClass, in project: Int64?) throws -> EntryRow? {
-        let rest = "size_class = ? AND removed_at IS NULL AND is_pinned = 0 ORDER BY last_used_at, id LIMIT 1"
+        let condition = "size_class = ? AND removed_at IS NULL AND is_pinned = 0 AND \(self.isFree)"
+        let rest = "\(condition) ORDER BY last_used_at, id LIMIT 1"
         guard let project else { return try self.ledger.entryRows(rest, [sizeClass.rawValue]).first }
         return try self.ledger.entryRows("project = ? AND \(rest)", [project, sizeClass.rawValue]).first
     }

@@ -48,10 +48,11 @@ package protocol Catalog: CatalogInspection {
     /// Removes entries that have expired, then the least recently used ones while `policy` is exceeded; forgets
     /// removed entries whose time for being brought back is over, or at once while a budget is exceeded.
     ///
-    /// Pinned entries stay. Works in steps: removes at most `limit` entries, call it again while it returns any.
+    /// Pinned entries stay, and so do those in `leased`: somebody is restoring them. Works in steps: removes at most `limit` entries, call it again while it returns any.
     func evict(
         by policy: EvictionPolicy,
         keepRemovedSince undoLimit: Timestamp,
+        except leased: Set<Int64>,
         at now: Timestamp,
         limit: Int
     )

@@ -43,7 +43,9 @@ struct YAMLParserTests {
     }
 
     @Test func `depth is limited, also through aliases`() {
-        self.expectRefusal(String(repeating: "[", count: 100_000), "levels of nesting")
+        self.expectRefusal(String(repeating: "[", count: 500), "levels of nesting")
+        // The library has a limit of its own for such depths.
+        self.expectRefusal(String(repeating: "[", count: 100_000), "nesting")
         self.expectRefusal(String(repeating: "- ", count: 10_000) + "x", "levels of nesting")
         var text = "a0: &a0 [x]\n"
         for level in 1...200 { text += "a\(level): &a\(level) [*a\(level - 1)]\n" }

@@ -195,7 +195,7 @@ struct Bench: Sendable {
         limit: Int = 100
     ) async throws -> EvictionReport {
         let policy = EvictionPolicy(budget: budget, projectBudget: projectBudget)
-        return try await self.catalog.evict(by: policy, keepRemovedSince: undo, at: now, limit: limit)
+        return try await self.catalog.evict(by: policy, keepRemovedSince: undo, except: [], at: now, limit: limit)
     }
 
     /// Condemns and forgets all there is; returns what was deleted.
