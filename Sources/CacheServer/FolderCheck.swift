@@ -26,6 +26,7 @@ package enum FolderCheck {
             let storage = try await Storage.open(folder, configuration, threads)
             let service = storage.makeService(configuration, logger: logger)
             report = try await service.checkStore(readData: readData, repair: repair)
+            try storage.catalog.checkpoint()
             try storage.catalog.close()
         } catch {
             try? await threads.shutdownGracefully()

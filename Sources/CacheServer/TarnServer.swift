@@ -89,6 +89,7 @@ package struct TarnServer: Sendable {
             failure = error
         }
         do {
+            try self.catalog.checkpoint()
             try self.catalog.close()
         } catch {
             self.logger.error("the database was not closed cleanly", metadata: ["error": "\(error)"])
