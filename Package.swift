@@ -15,12 +15,16 @@ let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -36,6 +40,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
@@ -105,14 +110,16 @@ let package = Package(
         // Layer 5: wire protocols. Siblings never import each other.
         .target(
             name: "GatewayKit",
-            dependencies: ["CacheModel", "CacheService", "StorageInterface", hummingbird, httpTypes, logging, nioCore],
+            dependencies: [
+                "CacheModel", "CacheService", "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioHTTP1,
+            ],
             swiftSettings: strict
         ),
         .target(
             name: "NativeGateway",
             dependencies: [
                 "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI", "StorageInterface",
-                hummingbird, httpTypes, nioCore,
+                hummingbird, httpTypes, logging, nioCore, nioPosix,
             ],
             swiftSettings: strict
         ),
@@ -121,15 +128,16 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "MemoryStorage", "NativeGateway",
+                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "NativeAPI", "NativeGateway",
                 "SQLiteCatalog", "StorageInterface",
-                hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, serviceLifecycle, yams,
+                hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
+                nioPosix, serviceLifecycle, unixSignals, yams,
             ],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "tarnd",
-            dependencies: ["CacheModel", "CacheServer", argumentParser],
+            dependencies: ["CacheModel", "CacheServer", "CacheService", argumentParser, logging],
             swiftSettings: strict
         ),
         .target(
@@ -204,6 +212,19 @@ let package = Package(
                 "CacheModel", "DiskBlobs", "LayerKernels", "MemoryStorage", "SQLiteCatalog", "StorageInterface",
                 grdb, nioCore, nioPosix,
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: [
+                "CacheModel", "CacheServer", "CacheService", "GatewayKit", "LayerFormat", "LayerKernels", "NativeAPI",
+                "NativeGateway", "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioPosix,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: ["CacheModel", "CacheServer", "CacheService", "NativeGateway", "tarnd"],
             swiftSettings: strict
         ),
         .testTarget(
