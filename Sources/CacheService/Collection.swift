@@ -1,6 +1,6 @@
 internal import CacheModel
 internal import Logging
-internal import StorageInterface
+package import StorageInterface
 internal import Synchronization
 
 /// Keeps the bytes under the budget: room is made before bytes are written.
@@ -81,6 +81,19 @@ extension CacheService {
         try await self.budget.collectOnce { try await self.collect(freeing: 0) }
     }
 
+    /// What ``collect()`` would do now, without doing it.
+    package func previewCollection() async throws -> CollectionPreview {
+        let now = self.now()
+        var policy = self.budget.policy
+        policy.budget = self.budget.blobBytes
+        return try await self.catalog.previewCollection(
+            by: policy,
+            keepRemovedSince: now - self.configuration.undoTime,
+            except: self.leases.entries(at: now),
+            at: now
+        )
+    }
+
     /// Makes room for so many bytes and reserves it.
     ///
     /// The answer goes to ``Budget/release(_:)``.
@@ -88,15 +101,20 @@ extension CacheService {
     /// - Throws: ``CacheModel/CacheError`` with code `quotaExceeded` if there is no room and none can be made.
     func makeRoom(for size: Int) async throws -> Int {
         guard let limit = self.budget.blobBytes else { return size }
+        // The limit moves: the database needs room, too, and grows while entries are removed.
         var wanted = size + self.budget.reserved + Int(Double(limit) * Self.slack)
-        for _ in 0..<8 {
+        for _ in 0..<16 {
             if self.budget.reserve(size, stored: try await self.catalog.storedBytes()) { return size }
             let target = wanted
             let report = try await self.budget.collectOnce { try await self.collect(freeing: target) }
-            let shortfall = try await self.catalog.storedBytes() + self.budget.reserved + size - limit
-            if shortfall > 0, report.freedBytes == 0, report.removedEntries == 0, target > limit { break }
-            // What restores are reading and saves have pinned cannot be deleted now, so more of the rest has to go.
-            wanted += max(0, shortfall)
+            let shortfall =
+                try await self.catalog.storedBytes() + self.budget.reserved + size - (self.budget.blobBytes ?? limit)
+            guard shortfall > 0 else { continue }
+            let hasFreed = report.freedBytes > 0 || report.removedEntries > 0
+            if !hasFreed, target > limit { break }
+            // What restores are reading and saves have pinned cannot be deleted now, so more of the rest has to go; how
+            // much more is only known by trying.
+            wanted += hasFreed ? shortfall : max(shortfall, wanted)
         }
         throw CacheError(
             .quotaExceeded,

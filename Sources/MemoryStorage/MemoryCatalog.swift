@@ -62,6 +62,23 @@ package final class MemoryCatalog: Catalog {
         self.state.withLock { $0.end(session) }
     }
 
+    package func previewCollection(
+        by policy: EvictionPolicy,
+        keepRemovedSince undoLimit: Timestamp,
+        except leased: Set<Int64>,
+        at now: Timestamp
+    ) async throws -> CollectionPreview {
+        var copy = self.state.withLock { $0 }
+        var entries = 0
+        while true {
+            let step = copy.evict(by: policy, undoLimit: undoLimit, except: leased, at: now, limit: .max)
+            entries += step.removed.count
+            if step.removed.isEmpty, step.forgotten == 0 { break }
+        }
+        let blobs = copy.condemn(limit: copy.blobs.count, except: [], at: now)
+        return CollectionPreview(entries: entries, blobs: blobs.count, bytes: blobs.reduce(0) { $0 + $1.storedSize })
+    }
+
     package func storedBytes() async throws -> Int {
         self.state.withLock { $0.blobs.values.reduce(0) { $0 + $1.record.storedSize } }
     }

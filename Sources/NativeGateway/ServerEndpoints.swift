@@ -97,16 +97,21 @@ extension NativeGateway {
 
     @Sendable private func collect(_ call: NativeCall) async throws -> Response {
         let request = try await call.message(default: CollectRequest())
-        guard request.isDryRun != true else {
-            throw CacheError(.invalidRequest, "the collector has no dry run; leave 'isDryRun' out")
+        if request.isDryRun == true {
+            let preview = try await self.service.previewCollection()
+            return try await self.collected(preview.entries, preview.blobs, preview.bytes)
         }
         let report = try await self.service.collect()
         self.metrics.note(report)
-        return try .json(
+        return try await self.collected(report.removedEntries, report.deletedBlobs, report.freedBytes)
+    }
+
+    private func collected(_ entries: Int, _ blobs: Int, _ bytes: Int) async throws -> Response {
+        try .json(
             CollectResponse(
-                removedEntries: report.removedEntries,
-                deletedBlobs: report.deletedBlobs,
-                freedBytes: report.freedBytes,
+                removedEntries: entries,
+                deletedBlobs: blobs,
+                freedBytes: bytes,
                 storedBytes: try await self.service.statistics(of: nil).storedBytes
             )
         )

@@ -7,8 +7,7 @@ extension SQLiteCatalog {
     package func condemn(limit: Int, except leased: Set<Digest>, at now: Timestamp) async throws -> [CondemnedBlob] {
         try await self.write { database in
             let ledger = Ledger(database: database)
-            let ended = "SELECT id FROM sessions WHERE expires_at <= ?"
-            for session in try database.values(Int64.self, ended, [now.milliseconds]) { try ledger.end(session) }
+            try ledger.endSessions(at: now)
             try ledger.releaseLayers(limit: limit, except: leased)
             let known = try ledger.condemned(limit: limit)
             let room = limit - known.count
@@ -56,6 +55,12 @@ extension SQLiteCatalog {
 }
 
 extension Ledger {
+    /// Ends the sessions whose time is over.
+    func endSessions(at now: Timestamp) throws {
+        let ended = "SELECT id FROM sessions WHERE expires_at <= ?"
+        for session in try self.database.values(Int64.self, ended, [now.milliseconds]) { try self.end(session) }
+    }
+
     /// Releases layers that no entry uses, no session pins and nobody reads.
     func releaseLayers(limit: Int, except leased: Set<Digest>) throws {
         let rows = try self.database.rows(
@@ -63,7 +68,7 @@ extension Ledger {
             SELECT id, project, recipe FROM layers WHERE entries = 0
             AND NOT EXISTS (SELECT 1 FROM session_layers WHERE layer = layers.id) ORDER BY id LIMIT ?
             """,
-            [limit + leased.count]
+            [limit.addingReportingOverflow(leased.count).overflow ? limit : limit + leased.count]
         )
         for row in rows where try !leased.contains(Digest(column: row[2])) {
             let layer: Int64 = row[0]

@@ -23,6 +23,36 @@ extension SQLiteCatalog {
     }
 }
 
+extension SQLiteCatalog {
+    package func previewCollection(
+        by policy: EvictionPolicy,
+        keepRemovedSince undoLimit: Timestamp,
+        except leased: Set<Int64>,
+        at now: Timestamp
+    ) async throws -> CollectionPreview {
+        try await self.write { database in
+            var preview = CollectionPreview(entries: 0, blobs: 0, bytes: 0)
+            // The very steps are taken, and undone.
+            try database.inSavepoint {
+                let ledger = Ledger(database: database)
+                while true {
+                    var step = Eviction(ledger: ledger, policy: policy, leased: leased, now: now, limit: 1_000)
+                    let report = try step.run(undoLimit: undoLimit)
+                    preview.entries += report.removed.count
+                    if report.removed.isEmpty, report.forgotten == 0 { break }
+                }
+                try ledger.endSessions(at: now)
+                try ledger.releaseLayers(limit: .max, except: [])
+                let unused = "FROM blobs WHERE state = 1 OR (refs = 0 AND pins = 0)"
+                preview.blobs = try database.value(Int.self, "SELECT count(*) \(unused)") ?? 0
+                preview.bytes = try database.value(Int.self, "SELECT coalesce(sum(stored_size), 0) \(unused)") ?? 0
+                return .rollback
+            }
+            return preview
+        }
+    }
+}
+
 /// One step of eviction.
 private struct Eviction {
     let ledger: Ledger

@@ -87,6 +87,14 @@ package protocol CatalogInspection: Sendable {
     func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent]
     /// The newest entries that were made from the same template, for explaining a miss.
     func relatives(ofTemplate template: String, in project: ProjectName, limit: Int) async throws -> [Entry]
+    /// What ``Catalog/evict(by:keepRemovedSince:except:at:limit:)`` and ``Catalog/condemn(limit:except:at:)`` would do
+    /// in all, without doing it.
+    func previewCollection(
+        by policy: EvictionPolicy,
+        keepRemovedSince undoLimit: Timestamp,
+        except leased: Set<Int64>,
+        at now: Timestamp
+    ) async throws -> CollectionPreview
     /// Blobs in the order of their digests, for checks.
     func allBlobs(after cursor: Digest?, limit: Int) async throws -> [BlobRecord]
     /// Marks blobs as missing: entries that need them become misses, a later upload heals them.
@@ -299,6 +307,22 @@ package struct EvictionReport: Hashable, Sendable {
         self.removed = removed
         self.forgotten = forgotten
         self.isOverBudget = isOverBudget
+    }
+}
+
+/// What a collection would do.
+package struct CollectionPreview: Hashable, Sendable {
+    /// Entries that would no longer be visible.
+    package var entries: Int
+    /// Blobs that would be deleted.
+    package var blobs: Int
+    /// The stored bytes of these.
+    package var bytes: Int
+
+    package init(entries: Int, blobs: Int, bytes: Int) {
+        self.entries = entries
+        self.blobs = blobs
+        self.bytes = bytes
     }
 }
 

@@ -36,6 +36,57 @@ struct CollectionTests {
     }
 
     @Test(arguments: CatalogKind.allCases)
+    func `a preview says what a collection does, and does nothing`(_ kind: CatalogKind) async throws {
+        let bench = try Bench(kind)
+        try await bench.save("kept")
+        try await bench.save("gone")
+        try await bench.change(.remove(.deleted), "gone")
+        let before = try await bench.catalog.statistics(of: nil)
+        let preview = try await bench.catalog.previewCollection(
+            by: EvictionPolicy(),
+            keepRemovedSince: Timestamp(milliseconds: 2_000),
+            except: [],
+            at: Timestamp(milliseconds: 1_000)
+        )
+        #expect(try await bench.catalog.statistics(of: nil) == before)
+        _ = try await bench.evict(undo: 2_000)
+        let condemned = try await bench.catalog.condemn(limit: 100, except: [], at: Timestamp(milliseconds: 1_000))
+        #expect(preview.blobs == condemned.count)
+        #expect(preview.bytes == condemned.reduce(0) { $0 + $1.storedSize })
+        #expect(preview.blobs > 0)
+        try await bench.requireNoDrift()
+    }
+
+    @Test(arguments: CatalogKind.allCases)
+    func `an entry that is being restored is neither evicted nor forgotten`(_ kind: CatalogKind) async throws {
+        let bench = try Bench(kind)
+        try await bench.save("k")
+        let id = try #require(try await bench.catalog.entries(EntryFilter()).entries.first?.id)
+        for leased in [[id], []] as [Set<Int64>] {
+            let report = try await bench.catalog.evict(
+                by: EvictionPolicy(budget: 0),
+                keepRemovedSince: Timestamp(milliseconds: 0),
+                except: leased,
+                at: Timestamp(milliseconds: 1_000),
+                limit: 10
+            )
+            #expect(report.removed.count == (leased.isEmpty ? 1 : 0))
+        }
+        try await bench.requireNoDrift()
+    }
+
+    @Test(arguments: CatalogKind.allCases)
+    func `ending a session gives its pins back`(_ kind: CatalogKind) async throws {
+        let bench = try Bench(kind)
+        let session = bench.session("s")
+        try await bench.catalog.recordStored([Bench.record("upload", 5)], for: session)
+        #expect(try await bench.collect(at: 10).isEmpty)
+        try await bench.catalog.end(session)
+        #expect(try await bench.collect(at: 10) == [digest("upload")])
+        try await bench.requireNoDrift()
+    }
+
+    @Test(arguments: CatalogKind.allCases)
     func `a layer that is being read is not released`(_ kind: CatalogKind) async throws {
         let bench = try Bench(kind)
         try await bench.save("k")
