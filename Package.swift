@@ -75,7 +75,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "KeyTemplates", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
-        .target(name: "NativeAPI", dependencies: ["CacheModel"], swiftSettings: strict),
+        .target(name: "NativeAPI", dependencies: ["CacheModel", nioCore], swiftSettings: strict),
 
         // Layer 2: the storage seam.
         .target(name: "StorageInterface", dependencies: ["CacheModel", "LayerKernels", nioCore], swiftSettings: strict),
@@ -137,7 +137,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "tarnd",
-            dependencies: ["CacheModel", "CacheServer", "CacheService", argumentParser, logging],
+            dependencies: ["CLinux", "CacheModel", "CacheServer", "CacheService", argumentParser, logging],
             swiftSettings: strict
         ),
         .target(
