@@ -78,7 +78,11 @@ let package = Package(
         .target(name: "NativeAPI", dependencies: ["CacheModel", nioCore], swiftSettings: strict),
 
         // Layer 2: the storage seam.
-        .target(name: "StorageInterface", dependencies: ["CacheModel", "LayerKernels", nioCore], swiftSettings: strict),
+        .target(
+            name: "StorageInterface",
+            dependencies: ["CacheModel", "LayerKernels", nioCore],
+            swiftSettings: strict
+        ),
 
         // Layer 3: storage. Siblings never import each other.
         .target(
