@@ -50,7 +50,8 @@ struct MemoryTests {
         }
         let jobs = try (0..<20).map { try Job(server.url, project: "acme/client-\($0)") }
         let running = try jobs.enumerated().map { index, job in
-            try Self.start(job, "save_cache", ["--strict", "--key", "k", "--path", "tree"], in: trees[index % 4].directory)
+            let directory = trees[index % 4].directory
+            return try Self.start(job, "save_cache", ["--strict", "--key", "k", "--path", "tree"], in: directory)
         }
         for (index, finished) in running.map({ $0.finish() }).enumerated() {
             #expect(finished.status == 0, "\(finished.output)\(finished.errors)")
