@@ -7,7 +7,8 @@ internal import NativeAPI
 
 /// Marks a failure that trying again cannot mend: nobody listens there.
 struct HopelessFailure: Error, CustomStringConvertible {
-    let description: String
+    /// Nothing: the message says it all.
+    var description: String { "" }
 }
 
 extension NativeClient {
@@ -20,7 +21,7 @@ extension NativeClient {
         guard let answer = try? NativeJSON.decode(ErrorResponse.self, from: Array(body.readableBytesView)) else {
             let code: CacheError.Code =
                 [429, 502, 503, 504].contains(response.status.code) ? .unavailable : .invalidRequest
-            let cause: (any Error)? = code == .unavailable ? nil : HopelessFailure(description: "no Tarn server")
+            let cause: (any Error)? = code == .unavailable ? nil : HopelessFailure()
             return CacheError(
                 code,
                 "\(self.server) answers \(response.status.code) \(response.status.reasonPhrase); is it a Tarn server?",
@@ -84,6 +85,6 @@ extension NativeClient {
 
 /// Marks errors of servers that could not be reached at all; they have an exit status of their own.
 package struct UnreachableServer: Error, CustomStringConvertible {
-    /// What the other programs on the way would say; the message says the rest.
-    package var description: String { "no connection" }
+    /// Nothing: the message says it all.
+    package var description: String { "" }
 }

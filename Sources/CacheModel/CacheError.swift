@@ -48,9 +48,9 @@ public struct CacheError: Error, Sendable {
 }
 
 extension CacheError: CustomStringConvertible {
-    /// The message and the chain of causes, on one line.
+    /// The message and the chain of causes, on one line; a cause that has nothing to add is left out.
     public var description: String {
-        guard let cause = self.cause else { return self.message }
+        guard let cause = self.cause.map({ "\($0)" }), !cause.isEmpty else { return self.message }
         return "\(self.message): \(cause)"
     }
 }
