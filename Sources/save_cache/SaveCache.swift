@@ -119,8 +119,9 @@ struct SaveCache: AsyncParsableCommand {
         } catch {
             log.endProgress()
             if error is CancellationError { throw error }
-            log.complain("Error: \(error)")
-            if self.json { try Output().json(SaveDocument(refusedFor: "\(error)", key: request.key)) }
+            let reason = JobExit.describe(error)
+            log.complain("Error: \(reason)")
+            if self.json { try Output().json(SaveDocument(refusedFor: reason, key: request.key)) }
             if self.strict { throw ExitCode(JobExit(for: error).rawValue) }
             log.complain("Nothing was saved. The job goes on without the cache.")
         }
