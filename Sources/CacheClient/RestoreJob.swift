@@ -107,6 +107,7 @@ package struct RestoreJob: Sendable {
             report: self.report
         )
         do {
+            if let target = self.request.target { try makeFolder(target) }
             try await offload { try restorer.prepare() }
             let fetched = try await fetch.run(plan.neededChunks)
             let clock = ContinuousClock()
