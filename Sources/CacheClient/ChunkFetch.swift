@@ -130,9 +130,9 @@ struct ChunkFetch: Sendable {
     }
 }
 
-/// Makes a folder and those above it, as far as they are not there.
+/// Makes a folder and those above it, where they are not there yet.
 ///
-/// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` that names the folder.
+/// - Throws: ``CacheModel/CacheError`` that names the folder.
 func makeFolder(_ path: String) throws {
     var made = ""
     for part in path.split(separator: "/") {

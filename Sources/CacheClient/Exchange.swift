@@ -90,7 +90,7 @@ extension NativeClient {
         _ body: (ByteBuffer) async throws -> Void
     ) async throws {
         do {
-            let deadline = deadline ?? .now() + self.options.tryLimit
+            let deadline = deadline ?? .now() + TimeAmount(self.options.tryLimit)
             let response = try await self.http.execute(self.message(request), deadline: deadline)
             guard (200..<300).contains(response.status.code) else { throw try await self.failure(response) }
             for try await piece in response.body { try await body(piece) }

@@ -1,6 +1,6 @@
 internal import AsyncHTTPClient
 package import CacheModel
-package import NIOCore
+internal import NIOCore
 internal import NIOHTTP1
 internal import NativeAPI
 
@@ -12,13 +12,13 @@ package final class NativeClient: Sendable {
     /// How to talk.
     package struct Options: Sendable {
         /// How long to wait for a connection.
-        package var connectLimit = TimeAmount.seconds(10)
+        package var connectLimit = Duration.seconds(10)
         /// How long a transfer may stand still.
-        package var stallLimit = TimeAmount.seconds(60)
+        package var stallLimit = Duration.seconds(30)
         /// How long one try may take in all; transfers of whole layers may take longer.
-        package var tryLimit = TimeAmount.minutes(15)
+        package var tryLimit = Duration.seconds(900)
         /// How often a request is tried.
-        package var attempts = 4
+        package var attempts = 3
         /// The pause before the second try, in seconds; later ones grow.
         package var firstPause = 0.1
         /// The proxy on the way, if any.
@@ -45,7 +45,11 @@ package final class NativeClient: Sendable {
         self.options = options
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
-            timeout: .init(connect: options.connectLimit, read: options.stallLimit, write: options.stallLimit)
+            timeout: .init(
+                connect: TimeAmount(options.connectLimit),
+                read: TimeAmount(options.stallLimit),
+                write: TimeAmount(options.stallLimit)
+            )
         )
         configuration.httpVersion = .http1Only
         configuration.proxy = options.proxy?.configuration
@@ -59,8 +63,8 @@ package final class NativeClient: Sendable {
     /// Calls `body` with a client for requests that the server thinks about for long, such as a check of all its bytes.
     func patiently<Value>(_ body: (NativeClient) async throws -> Value) async throws -> Value {
         var options = self.options
-        options.stallLimit = .hours(24)
-        options.tryLimit = .hours(24)
+        options.stallLimit = .seconds(86_400)
+        options.tryLimit = .seconds(86_400)
         let client = NativeClient(server: self.server, project: self.project, options: options)
         let result: Result<Value, any Error>
         do {

@@ -62,10 +62,8 @@ struct RestoreCache: AsyncParsableCommand {
 
     func run() async throws {
         let log = JobLog(usesErrorOutput: self.json)
-        let settings: Settings
         let templates: [String]
         do {
-            settings = try Settings.read(self.connection)
             templates = try self.templates()
         } catch {
             throw ValidationError("\(error)")
@@ -74,13 +72,15 @@ struct RestoreCache: AsyncParsableCommand {
             throw ValidationError("there is no key; give one with --key, or a step with --step")
         }
         let report = RestoreReport(log: log, templates: templates, explains: self.explain, isDryRun: self.dryRun)
-        let patterns = templates.map { template in
-            settings.key(template, log: log).map {
-                ResolveRequest.Pattern(key: $0.key, match: self.match, provenance: $0.provenance)
-            }
-        }
-        let asked = patterns.compactMap { $0 }.first?.key
+        var asked: CacheKey?
         do {
+            let settings = try Settings.read(self.connection)
+            let patterns = templates.map { template in
+                settings.key(template, log: log).map {
+                    ResolveRequest.Pattern(key: $0.key, match: self.match, provenance: $0.provenance)
+                }
+            }
+            asked = patterns.compactMap { $0 }.first?.key
             let result = try await self.restore(patterns.compactMap { $0 }, settings, report)
             report.tell(result, usedTemplates: zip(templates, patterns).filter { $0.1 != nil }.map(\.0))
             if self.json { try Output().json(RestoreDocument(result, asked: asked)) }

@@ -85,6 +85,7 @@ extension NativeClient.Options {
     static var quick: Self {
         var options = Self()
         options.firstPause = 0.001
+        options.attempts = 4
         return options
     }
 }
