@@ -1,6 +1,5 @@
 import CacheModel
 import Foundation
-import LayerFiles
 import NativeAPI
 import Testing
 
