@@ -232,6 +232,19 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "CacheClientTests",
+            dependencies: ["CacheClient", "CacheModel", "LayerKernels", "NativeAPI", nioCore, nioHTTP1, nioPosix],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "CommandLineKitTests",
+            dependencies: [
+                "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "NativeAPI", "restore_cache", "save_cache",
+                argumentParser,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "CachectlTests",
             dependencies: [
                 "CacheModel", "CommandLineKit", "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI", "cachectl",

@@ -65,7 +65,7 @@ extension NativeClient {
             request.contentType = "application/json"
             request.body = .bytes(ByteBuffer(bytes: try NativeJSON.encode(FetchBlobsRequest(digests: Array(rest)))))
             var parser = BlobRecordParser()
-            try await self.send(request) { piece in
+            try await self.attempt(request) { piece in
                 parser.append(piece)
                 while let (header, bytes) = try parser.next() {
                     guard header.digest == rest.first else {
@@ -145,24 +145,24 @@ extension NativeClient {
 
     /// Runs the collector.
     package func collect(_ request: CollectRequest) async throws -> CollectResponse {
-        try await self.ask(CollectResponse.self, .POST, "/v1/collect", sending: request)
+        try await self.patiently { try await $0.ask(CollectResponse.self, .POST, "/v1/collect", sending: request) }
     }
 
     /// Checks the store.
     package func check(_ request: CheckRequest) async throws -> CheckResponse {
-        try await self.ask(CheckResponse.self, .POST, "/v1/check", sending: request)
+        try await self.patiently { try await $0.ask(CheckResponse.self, .POST, "/v1/check", sending: request) }
     }
 
-    /// Ends a restore.
+    /// Ends a restore; tried once, because leases also end by themselves.
     package func endLease(_ lease: String) async throws {
         let path = "\(self.projectPath)/leases/\(PathEncoding.encode(lease))"
-        try await self.collect(NativeRequest(method: .DELETE, path: path))
+        try await self.collect(NativeRequest(method: .DELETE, path: path), attempts: 1, limit: .seconds(5))
     }
 
-    /// Ends a save that will not be committed.
+    /// Ends a save that will not be committed; tried once, because sessions also end by themselves.
     package func endSession(_ session: String) async throws {
         let path = "\(self.projectPath)/sessions/\(PathEncoding.encode(session))"
-        try await self.collect(NativeRequest(method: .DELETE, path: path))
+        try await self.collect(NativeRequest(method: .DELETE, path: path), attempts: 1, limit: .seconds(5))
     }
 
     /// Downloads a layer as a tar and hands it over piece by piece; not tried again.
@@ -245,7 +245,7 @@ extension NativeClient {
         request.body = .stream(body, length: length.map { .known(Int64($0)) } ?? .unknown)
         var bytes: [UInt8] = []
         try await self.send(request) { bytes.append(contentsOf: $0.readableBytesView) }
-        return try NativeJSON.decode(CommitResponse.self, from: bytes)
+        return try self.read(CommitResponse.self, bytes)
     }
 
     private func entryPath(_ key: CacheKey) -> String {

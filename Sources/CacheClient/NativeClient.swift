@@ -15,8 +15,14 @@ package final class NativeClient: Sendable {
         package var connectLimit = Duration.seconds(10)
         /// How long a transfer may stand still.
         package var stallLimit = Duration.seconds(30)
+        /// How long one try may take in all; transfers of whole layers may take longer.
+        package var tryLimit = Duration.seconds(900)
         /// How often a request is tried.
         package var attempts = 3
+        /// The pause before the second try, in seconds; later ones grow.
+        package var firstPause = 0.1
+        /// The proxy on the way, if any.
+        package var proxy: ProxyAddress?
         /// The credential that is sent, if any.
         package var token: String?
         /// What the client says it is.
@@ -29,8 +35,8 @@ package final class NativeClient: Sendable {
     package let server: ServerAddress
     /// The project that keys belong to.
     package let project: ProjectName
-    private let options: Options
-    private let http: HTTPClient
+    let options: Options
+    let http: HTTPClient
 
     /// Creates a client; ``shutdown()`` must be called when it is no longer needed.
     package init(server: ServerAddress, project: ProjectName, options: Options = Options()) {
@@ -46,12 +52,29 @@ package final class NativeClient: Sendable {
             )
         )
         configuration.httpVersion = .http1Only
+        configuration.proxy = options.proxy?.configuration
         configuration.connectionPool.retryConnectionEstablishment = false
         self.http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
     /// Closes all connections.
     package func shutdown() async { try? await self.http.shutdown() }
+
+    /// Calls `body` with a client for requests that the server thinks about for long, such as a check of all its bytes.
+    func patiently<Value>(_ body: (NativeClient) async throws -> Value) async throws -> Value {
+        var options = self.options
+        options.stallLimit = .seconds(86_400)
+        options.tryLimit = .seconds(86_400)
+        let client = NativeClient(server: self.server, project: self.project, options: options)
+        let result: Result<Value, any Error>
+        do {
+            result = .success(try await body(client))
+        } catch {
+            result = .failure(error)
+        }
+        await client.shutdown()
+        return try result.get()
+    }
 
     var projectPath: String { "/v1/projects/\(self.project.owner)/\(self.project.name)" }
 }
@@ -68,79 +91,5 @@ struct NativeRequest: Sendable {
     var target: String {
         let items = self.query.compactMap { item in item.value.map { "\(item.name)=\(PathEncoding.encode($0))" } }
         return items.isEmpty ? self.path : self.path + "?" + items.joined(separator: "&")
-    }
-}
-
-extension NativeClient {
-    /// The most bytes of an answer that is read into memory.
-    private static let answerLimit = 256 * 1_048_576
-
-    /// Asks for a JSON document.
-    func ask<Answer: Decodable>(_ type: Answer.Type, _ request: NativeRequest) async throws -> Answer {
-        let bytes = try await self.collect(request)
-        do {
-            return try NativeJSON.decode(type, from: bytes)
-        } catch let error as CacheError {
-            throw CacheError(.unavailable, "\(self.server) answers nonsense: \(error); is it a Tarn server?")
-        }
-    }
-
-    /// Asks with a JSON document for a JSON document.
-    func ask<Answer: Decodable>(
-        _ type: Answer.Type,
-        _ method: HTTPMethod,
-        _ path: String,
-        query: [(name: String, value: String?)] = [],
-        sending message: some Encodable
-    ) async throws -> Answer {
-        var request = NativeRequest(method: method, path: path, query: query, contentType: "application/json")
-        request.body = .bytes(ByteBuffer(bytes: try NativeJSON.encode(message)))
-        return try await self.ask(type, request)
-    }
-
-    /// Sends a request and collects the answer; tries again while that makes sense.
-    @discardableResult
-    func collect(_ request: NativeRequest) async throws -> [UInt8] {
-        try await self.retrying {
-            var bytes: [UInt8] = []
-            try await self.send(request) { piece in
-                bytes.append(contentsOf: piece.readableBytesView)
-                guard bytes.count <= Self.answerLimit else {
-                    throw CacheError(.unavailable, "\(self.server) answers with more than \(Self.answerLimit) bytes")
-                }
-            }
-            return bytes
-        }
-    }
-
-    /// Sends a request once and hands over the answer piece by piece.
-    func send(_ request: NativeRequest, _ body: (ByteBuffer) async throws -> Void) async throws {
-        var message = HTTPClientRequest(url: self.server.description + request.target)
-        message.method = request.method
-        message.headers.add(name: "user-agent", value: self.options.userAgent)
-        if let type = request.contentType { message.headers.add(name: "content-type", value: type) }
-        if let token = self.options.token { message.headers.add(name: "authorization", value: "Bearer \(token)") }
-        message.body = request.body
-        do {
-            let response = try await self.http.execute(message, deadline: .distantFuture)
-            guard (200..<300).contains(response.status.code) else { throw try await self.failure(response) }
-            for try await piece in response.body { try await body(piece) }
-        } catch {
-            throw self.translate(error)
-        }
-    }
-
-    /// Runs `attempt` again, after a pause, while it fails with `unavailable`.
-    func retrying<Value>(_ attempt: () async throws -> Value) async throws -> Value {
-        var pause = 0.1
-        for _ in 1..<max(1, self.options.attempts) {
-            do {
-                return try await attempt()
-            } catch let error as CacheError where error.code == .unavailable && !(error.cause is HopelessFailure) {
-                try await Task.sleep(for: .seconds(pause * Double.random(in: 0.5...1.5)))
-                pause = min(pause * 4, 5)
-            }
-        }
-        return try await attempt()
     }
 }

@@ -82,7 +82,8 @@ package struct RestoreJob: Sendable {
 
     private func end(_ lease: String?) async {
         // A lease ends by itself; ending it now only lets the server collect earlier.
-        if let lease { try? await self.client.endLease(lease) }
+        guard let lease else { return }
+        await cleanUp { try await self.client.endLease(lease) }
     }
 
     private func restore(_ layer: Layer, lease: String?, into result: inout RestoreResult) async throws {
@@ -101,7 +102,6 @@ package struct RestoreJob: Sendable {
             result.filesKept += plan.filesToKeep
             return
         }
-        try await offload { try restorer.prepare() }
         let fetch = ChunkFetch(
             client: self.client,
             recipe: recipe,
@@ -110,6 +110,7 @@ package struct RestoreJob: Sendable {
             report: self.report
         )
         do {
+            try await offload { try restorer.prepare() }
             let fetched = try await fetch.run(plan.neededChunks)
             let clock = ContinuousClock()
             let start = clock.now
@@ -117,7 +118,7 @@ package struct RestoreJob: Sendable {
             result.add(counters, fetched)
             result.writeTime += clock.now - start
         } catch {
-            try? await offload { restorer.abort() }
+            await cleanUp { try await offload { restorer.abort() } }
             throw error
         }
     }

@@ -77,7 +77,7 @@ package struct SaveJob: Sendable {
                 try await self.save(into: &result)
             } catch {
                 // The pins end by themselves; ending them now only gives the room back earlier.
-                try? await self.client.endSession(self.session)
+                await cleanUp { try await self.client.endSession(self.session) }
                 throw error
             }
         }
@@ -96,23 +96,42 @@ package struct SaveJob: Sendable {
             return
         }
         let known = try await self.client.knownTrees(scans.map(\.tree.treeDigest), session: self.session)
-        let wasKnown = known.allSatisfy { $0 != nil }
+        var wasKnown = known.allSatisfy { $0 != nil }
+        try await self.upload(scans, known: known, into: &result)
+        let answer: CommitResponse
+        do {
+            answer = try await self.commit(result.layers)
+        } catch let error as CacheError where error.code == .invalidRequest {
+            // What the server had a moment ago may be gone, by an operator's hand or a damaged disk: ask for every blob.
+            self.report(.warning("the server does not take the entry: \(error); sending what it lacks once more"))
+            wasKnown = false
+            try await self.upload(scans, known: scans.map { _ in nil }, into: &result)
+            answer = try await self.commit(result.layers)
+        }
+        switch answer.outcome {
+        case .saved: result.outcome = wasKnown ? .known : .saved
+        case .exists: result.outcome = .exists(answer.entry, isSameContent: answer.isSameContent)
+        }
+    }
+
+    private func upload(_ scans: [LayerScan], known: [Layer?], into result: inout SaveResult) async throws {
+        result.layers = []
+        result.chunksTotal = 0
         for (scan, known) in zip(scans, known) {
             result.layers.append(try await self.upload(scan, known: known, into: &result))
         }
+    }
+
+    private func commit(_ layers: [Layer]) async throws -> CommitResponse {
         let commit = CommitRequest(
             session: self.session,
-            layers: result.layers,
+            layers: layers,
             provenance: self.request.provenance,
             scope: self.request.scope,
             ttlSeconds: self.request.timeToLive.map { Int($0.components.seconds) },
             replace: self.request.replaces ? true : nil
         )
-        let answer = try await self.client.commit(self.request.key, commit)
-        switch answer.outcome {
-        case .saved: result.outcome = wasKnown ? .known : .saved
-        case .exists: result.outcome = .exists(answer.entry, isSameContent: answer.isSameContent)
-        }
+        return try await self.client.commit(self.request.key, commit)
     }
 
     private func scan(_ path: String, into result: inout SaveResult) async throws -> LayerScan? {
@@ -201,6 +220,9 @@ package enum TransferEvent: Sendable {
 func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await NIOThreadPool.singleton.runIfActive(work)
 }
+
+/// Does what an end needs done, also in a task that was cancelled; what fails there is nobody's concern any more.
+func cleanUp(_ work: @escaping @Sendable () async throws -> Void) async { _ = await Task(operation: work).result }
 
 /// Some characters that nobody else makes up at the same time.
 func randomName() -> String {

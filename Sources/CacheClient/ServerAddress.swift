@@ -4,6 +4,12 @@ package import CacheModel
 package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address without a slash at its end; never holds credentials.
     package let description: String
+    /// Whether the connection is encrypted.
+    let usesTLS: Bool
+    /// The name or number of the machine, without brackets.
+    let host: String
+    /// The port, also where the address leaves it out.
+    let port: Int
 
     /// Parses an address.
     ///
@@ -24,8 +30,33 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         guard !authority.isEmpty, !rest.contains(where: { "?# ".contains($0) || $0.isNewline }) else {
             throw refuse("'\(Self.printable(text))' names no host, or has a query")
         }
+        guard let (host, port) = Self.split(authority) else {
+            throw refuse("'\(Self.printable(text))' has no host and port that can be used")
+        }
+        self.usesTLS = scheme == "https://"
+        self.host = host
+        self.port = port ?? (self.usesTLS ? 443 : 80)
         let path = rest[authority.endIndex...]
         self.description = scheme + authority + path.reversed().drop { $0 == "/" }.reversed()
+    }
+
+    /// Splits `host`, `host:port`, `[address]` or `[address]:port`; `nil` if it is neither.
+    static func split(_ authority: Substring) -> (host: String, port: Int?)? {
+        var host = authority
+        var port = Substring()
+        if authority.first == "[" {
+            guard let end = authority.firstIndex(of: "]") else { return nil }
+            host = authority[authority.index(after: authority.startIndex)..<end]
+            port = authority[authority.index(after: end)...]
+        } else if let colon = authority.firstIndex(of: ":") {
+            host = authority[..<colon]
+            port = authority[colon...]
+        }
+        let isSound = !host.isEmpty && host.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f }
+        guard isSound else { return nil }
+        if port.isEmpty { return (String(host), nil) }
+        guard port.first == ":", let number = UInt16(port.dropFirst()), number > 0 else { return nil }
+        return (String(host), Int(number))
     }
 
     private static func printable(_ text: String) -> String {
@@ -51,5 +82,27 @@ package enum PathEncoding {
                 encoded += "%" + (digits.utf8.count == 1 ? "0" : "") + digits
             }
         }
+    }
+    /// Takes the encoding away; `nil` if it is broken or gives no UTF-8.
+    static func decode(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%") {
+                guard let value = Substring(rest.prefix(2)).uppercased().wholeByte else { return nil }
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}
+
+extension String {
+    /// The byte that two hexadecimal digits stand for.
+    fileprivate var wholeByte: UInt8? {
+        self.utf8.count == 2 && self.allSatisfy(\.isHexDigit) ? UInt8(self, radix: 16) : nil
     }
 }

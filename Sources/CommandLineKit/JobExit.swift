@@ -20,7 +20,7 @@ package enum JobExit: Int32, Sendable {
           0    done; also on a miss and when the cache fails, so that it never breaks a job
           1    the cache failed, with --strict
           2    wrong use
-          10   nothing was found, with --require-hit
+          10   nothing was restored, with --require-hit
           11   the server cannot be reached, with --strict
           12   not authorised, with --strict
           130  interrupted
@@ -34,6 +34,13 @@ package enum JobExit: Int32, Sendable {
         case is CancellationError: self = .interrupted
         default: self = .failure
         }
+    }
+
+    /// What a person is told about an error of the cache.
+    package static func describe(_ error: any Error) -> String {
+        // The marker says nothing that the message does not say.
+        if let error = error as? CacheError, error.cause is UnreachableServer { return error.message }
+        return "\(error)"
     }
 
     /// Ends the process.

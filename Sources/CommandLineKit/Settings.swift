@@ -14,6 +14,8 @@ package struct Settings: Sendable {
     package var scope: Scope
     /// The credential, if any.
     package var token: String?
+    /// The proxy on the way to the server, if any.
+    package var proxy: ProxyAddress?
     /// What is known about the job.
     package var job: JobEnvironment
     /// Where key templates are expanded.
@@ -41,24 +43,23 @@ package struct Settings: Sendable {
     ) throws -> Self {
         let directory = try directory ?? ProcessFacts.workingDirectory()
         var job = try JobEnvironment.detect(environment: environment, directory: directory)
-        let home = environment["XDG_CONFIG_HOME"] ?? "\(job.home)/.config"
-        let files = try ["\(directory)/.tarn.yml", "\(home)/tarn/config.yml"].compactMap { try SettingsFile.read($0) }
+        let files = try SettingsFiles(environment: environment, directory: directory, home: job.home)
         func setting(_ flag: String?, _ variable: String, _ path: KeyPath<SettingsFile, String?>) -> String? {
             if let flag { return flag }
             if let value = environment[variable], !value.isEmpty { return value }
-            return files.lazy.compactMap { $0[keyPath: path] }.first
+            return files.all.lazy.compactMap { $0[keyPath: path] }.first
         }
         if let project = setting(options.project, "TARN_PROJECT", \.project) { job.project = try ProjectName(project) }
         if let scope = setting(options.scope, "TARN_SCOPE", \.scope) { job.scope = try Scope(scope) }
-        var token = environment["TARN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
-        if token == nil, let path = files.lazy.compactMap(\.tokenFile).first {
-            token = try ProcessFacts.readText(path)?.split(whereSeparator: \.isWhitespace).first.map(String.init)
-        }
+        let personalURL = options.url ?? environment["TARN_URL"].flatMap { $0.isEmpty ? nil : $0 }
+        let token = environment["TARN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        let server = try ServerAddress(setting(options.url, "TARN_URL", \.url) ?? Self.defaultURL)
         return Self(
-            server: try ServerAddress(setting(options.url, "TARN_URL", \.url) ?? Self.defaultURL),
+            server: server,
             project: job.project,
             scope: job.scope,
-            token: token,
+            token: try token ?? files.token(home: job.home, personalURL: personalURL),
+            proxy: try ProxyAddress.find(for: server, in: environment),
             job: job,
             context: job.expansionContext(environment: environment),
             cacheDirectory: CacheFolder.prepare(environment: environment, home: job.home),
@@ -81,6 +82,7 @@ package struct Settings: Sendable {
     package func makeClient(_ program: String) -> NativeClient {
         var options = NativeClient.Options()
         options.token = self.token
+        options.proxy = self.proxy
         if let limit = self.stallLimit { options.stallLimit = limit }
         options.userAgent = "\(program)/\(ProgramVersion.text)"
         return NativeClient(server: self.server, project: self.project, options: options)
@@ -114,43 +116,5 @@ package struct Settings: Sendable {
             system: self.job.system.rawValue,
             host: ProcessFacts.hostName()
         )
-    }
-}
-
-/// A settings file: `url`, `project`, `scope`, `token-file`.
-struct SettingsFile: Hashable, Sendable {
-    private static let names = ["url", "project", "scope", "token-file"]
-
-    var url: String?
-    var project: String?
-    var scope: String?
-    var tokenFile: String?
-
-    static func read(_ path: String) throws -> Self? {
-        guard let text = try ProcessFacts.readText(path) else { return nil }
-        do {
-            return try Self(YAMLParser.parse(text))
-        } catch {
-            throw CacheError(.invalidRequest, "\(path), \(error)")
-        }
-    }
-
-    init(_ node: YAMLNode) throws(YAMLError) {
-        guard let pairs = node.pairs else {
-            if node.isNull { return }
-            throw YAMLError(line: node.line, "expected settings like 'url: http://127.0.0.1:7878'")
-        }
-        for pair in pairs {
-            guard let value = pair.value.text else { throw YAMLError(line: pair.line, "'\(pair.key)' is a text") }
-            switch pair.key {
-            case "url": self.url = value
-            case "project": self.project = value
-            case "scope": self.scope = value
-            case "token-file": self.tokenFile = value
-            default:
-                let known = Self.names.joined(separator: ", ")
-                throw YAMLError(line: pair.line, "there is no setting '\(pair.key)'; there are \(known)")
-            }
-        }
     }
 }

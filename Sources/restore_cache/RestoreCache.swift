@@ -49,7 +49,7 @@ struct RestoreCache: AsyncParsableCommand {
     @Flag(help: "Fail if the cache fails.")
     var strict = false
 
-    @Flag(help: "Fail with 10 if nothing is found.")
+    @Flag(help: "Fail with 10 if nothing is restored.")
     var requireHit = false
 
     @Flag(help: "Say what would be done without doing it.")
@@ -72,6 +72,7 @@ struct RestoreCache: AsyncParsableCommand {
             throw ValidationError("there is no key; give one with --key, or a step with --step")
         }
         let report = RestoreReport(log: log, templates: templates, explains: self.explain, isDryRun: self.dryRun)
+        var asked: CacheKey?
         do {
             let settings = try Settings.read(self.connection)
             let patterns = templates.map { template in
@@ -79,14 +80,15 @@ struct RestoreCache: AsyncParsableCommand {
                     ResolveRequest.Pattern(key: $0.key, match: self.match, provenance: $0.provenance)
                 }
             }
+            asked = patterns.compactMap { $0 }.first?.key
             let result = try await self.restore(patterns.compactMap { $0 }, settings, report)
             report.tell(result, usedTemplates: zip(templates, patterns).filter { $0.1 != nil }.map(\.0))
-            if self.json { try Output().json(RestoreDocument(result, asked: patterns.compactMap { $0 }.first?.key)) }
+            if self.json { try Output().json(RestoreDocument(result, asked: asked)) }
             if result?.hit == nil, self.requireHit { throw ExitCode(JobExit.miss.rawValue) }
         } catch let code as ExitCode {
             throw code
         } catch {
-            try self.fail(error, log)
+            try self.fail(error, asked: asked, log)
         }
     }
 
@@ -120,12 +122,14 @@ struct RestoreCache: AsyncParsableCommand {
     }
 
     /// Tells what went wrong; ends well all the same unless the job wants to know.
-    private func fail(_ error: any Error, _ log: JobLog) throws {
+    private func fail(_ error: any Error, asked: CacheKey?, _ log: JobLog) throws {
         log.endProgress()
         if error is CancellationError { throw error }
-        log.complain("Error: \(error)")
-        if self.json { try Output().json(RestoreDocument(nil, asked: nil, error: "\(error)")) }
+        let reason = JobExit.describe(error)
+        log.complain("Error: \(reason)")
+        if self.json { try Output().json(RestoreDocument(nil, asked: asked, error: reason)) }
         if self.strict { throw ExitCode(JobExit(for: error).rawValue) }
+        if self.requireHit { throw ExitCode(JobExit.miss.rawValue) }
         log.complain("The job goes on without the cache.")
     }
 }

@@ -73,33 +73,3 @@ extension Layer {
         }
     }
 }
-
-/// The one JSON object that `--json` prints.
-struct RestoreDocument: Encodable {
-    var outcome: String
-    var key: CacheKey?
-    var matchedKey: CacheKey?
-    var exact: Bool
-    var bytesDownloaded: Int
-    var chunksDownloaded: Int
-    var chunksReused: Int
-    var filesWritten: Int
-    var filesKept: Int
-    var seconds: Double
-    /// What went wrong, if something did.
-    var error: String?
-
-    init(_ result: RestoreResult?, asked: CacheKey?, error: String? = nil) {
-        self.outcome = result?.hit == nil ? "miss" : "hit"
-        self.key = asked
-        self.matchedKey = result?.hit?.entry.key
-        self.exact = result?.hit?.isExact ?? false
-        self.bytesDownloaded = result?.bytesDownloaded ?? 0
-        self.chunksDownloaded = result?.chunksDownloaded ?? 0
-        self.chunksReused = (result?.chunksTotal ?? 0) - self.chunksDownloaded
-        self.filesWritten = result?.filesWritten ?? 0
-        self.filesKept = (result?.filesKept ?? 0) + (result?.filesReused ?? 0)
-        self.seconds = result?.duration.seconds ?? 0
-        self.error = error
-    }
-}

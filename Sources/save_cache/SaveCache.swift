@@ -129,8 +129,9 @@ struct SaveCache: AsyncParsableCommand {
     private func fail(_ error: any Error, key: CacheKey?, _ log: JobLog) throws {
         log.endProgress()
         if error is CancellationError { throw error }
-        log.complain("Error: \(error)")
-        if self.json { try Output().json(SaveDocument(refusedFor: "\(error)", key: key)) }
+        let reason = JobExit.describe(error)
+        log.complain("Error: \(reason)")
+        if self.json { try Output().json(SaveDocument(refusedFor: reason, key: key)) }
         if self.strict { throw ExitCode(JobExit(for: error).rawValue) }
         log.complain("Nothing was saved. The job goes on without the cache.")
     }
