@@ -75,10 +75,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "KeyTemplates", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
-        .target(name: "NativeAPI", dependencies: ["CacheModel"], swiftSettings: strict),
+        .target(name: "NativeAPI", dependencies: ["CacheModel", nioCore], swiftSettings: strict),
 
         // Layer 2: the storage seam.
-        .target(name: "StorageInterface", dependencies: ["CacheModel", "LayerKernels", nioCore], swiftSettings: strict),
+        .target(
+            name: "StorageInterface",
+            dependencies: ["CacheModel", "LayerKernels", nioCore],
+            swiftSettings: strict
+        ),
 
         // Layer 3: storage. Siblings never import each other.
         .target(
@@ -137,7 +141,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "tarnd",
-            dependencies: ["CacheModel", "CacheServer", "CacheService", argumentParser, logging],
+            dependencies: ["CLinux", "CacheModel", "CacheServer", "CacheService", argumentParser, logging],
             swiftSettings: strict
         ),
         .target(

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -85,4 +86,11 @@ ssize_t tarn_copy_range(int source, int target, off_t offset, size_t size) {
 
 int tarn_try_lock(int file) {
     return flock(file, LOCK_EX | LOCK_NB);
+}
+
+void tarn_bound_malloc(void) {
+    // Left alone, glibc raises the threshold to the largest block ever freed, and each thread's arena keeps such blocks.
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    mallopt(M_ARENA_MAX, 4);
 }

@@ -130,6 +130,19 @@ struct ChunkFetch: Sendable {
     }
 }
 
+/// Makes a folder and those above it, where they are not there yet.
+///
+/// - Throws: ``CacheModel/CacheError`` that names the folder.
+func makeFolder(_ path: String) throws {
+    var made = ""
+    for part in path.split(separator: "/") {
+        made += "/\(part)"
+        if mkdir(made, 0o777) != 0, errno != EEXIST {
+            throw CacheError(.invalidRequest, "cannot make the folder \(made): \(String(cString: strerror(errno)))")
+        }
+    }
+}
+
 /// Whether something has this name.
 func pathExists(_ path: String) -> Bool {
     var status = stat()

@@ -1,6 +1,6 @@
 internal import AsyncHTTPClient
 package import CacheModel
-package import NIOCore
+internal import NIOCore
 internal import NIOHTTP1
 internal import NativeAPI
 
@@ -12,11 +12,11 @@ package final class NativeClient: Sendable {
     /// How to talk.
     package struct Options: Sendable {
         /// How long to wait for a connection.
-        package var connectLimit = TimeAmount.seconds(10)
+        package var connectLimit = Duration.seconds(10)
         /// How long a transfer may stand still.
-        package var stallLimit = TimeAmount.seconds(60)
+        package var stallLimit = Duration.seconds(30)
         /// How often a request is tried.
-        package var attempts = 4
+        package var attempts = 3
         /// The credential that is sent, if any.
         package var token: String?
         /// What the client says it is.
@@ -39,7 +39,11 @@ package final class NativeClient: Sendable {
         self.options = options
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
-            timeout: .init(connect: options.connectLimit, read: options.stallLimit, write: options.stallLimit)
+            timeout: .init(
+                connect: TimeAmount(options.connectLimit),
+                read: TimeAmount(options.stallLimit),
+                write: TimeAmount(options.stallLimit)
+            )
         )
         configuration.httpVersion = .http1Only
         configuration.connectionPool.retryConnectionEstablishment = false

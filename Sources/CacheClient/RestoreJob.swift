@@ -61,6 +61,9 @@ package struct RestoreJob: Sendable {
         )
         let answer = try await self.client.resolve(question)
         var result = RestoreResult(explanations: answer.explanations ?? [])
+        if answer.entry != nil, let target = self.request.target, !self.request.isDryRun {
+            try await offload { try makeFolder(target) }
+        }
         if let entry = answer.entry, let index = answer.keyIndex, self.request.keys.indices.contains(index) {
             let isExact = answer.isExact ?? false
             result.hit = RestoreResult.Hit(entry: entry, keyIndex: index, isExact: isExact)

@@ -122,7 +122,7 @@ package struct Setting: Sendable {
             (configuration, text) throws(SettingProblem) in
             configuration.maximumConnections = try Self.number(text, 1...1_000_000)
         },
-        Self("max-uploads", "N", "64", "bodies of blobs and tars that are received at once; more wait") {
+        Self("max-uploads", "N", "16", "bodies of blobs and tars that are received at once; more wait") {
             (configuration, text) throws(SettingProblem) in
             configuration.limits.uploads = try Self.number(text, 1...100_000)
         },

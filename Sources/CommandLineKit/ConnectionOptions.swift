@@ -1,4 +1,6 @@
 package import ArgumentParser
+internal import CacheClient
+internal import CacheModel
 
 /// The flags that say which server and which project.
 package struct ConnectionOptions: ParsableArguments {
@@ -12,4 +14,15 @@ package struct ConnectionOptions: ParsableArguments {
     package var scope: String?
 
     package init() {}
+
+    /// Refuses flags that cannot be meant, before anything else is done.
+    package func validate() throws {
+        do {
+            if let url = self.url { _ = try ServerAddress(url) }
+            if let project = self.project { _ = try ProjectName(project) }
+            if let scope = self.scope { _ = try Scope(scope) }
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
 }

@@ -20,6 +20,8 @@ package struct Settings: Sendable {
     package var context: ExpansionContext
     /// Where stat caches are kept, if they can be kept.
     package var cacheDirectory: String?
+    /// How long a transfer may stand still: `TARN_STALL_LIMIT`, such as `30s`.
+    package var stallLimit: Duration?
 
     /// The server that is asked where nobody says which.
     package static let defaultURL = "http://127.0.0.1:7878"
@@ -59,8 +61,17 @@ package struct Settings: Sendable {
             token: token,
             job: job,
             context: job.expansionContext(environment: environment),
-            cacheDirectory: CacheFolder.prepare(environment: environment, home: job.home)
+            cacheDirectory: CacheFolder.prepare(environment: environment, home: job.home),
+            stallLimit: try Self.stallLimit(environment["TARN_STALL_LIMIT"])
         )
+    }
+
+    private static func stallLimit(_ text: String?) throws -> Duration? {
+        guard let text, !text.isEmpty else { return nil }
+        guard let limit = Quantity.duration(text), limit > .zero else {
+            throw CacheError(.invalidRequest, "TARN_STALL_LIMIT is '\(text)', expected a time such as 30s")
+        }
+        return limit
     }
 
     /// The folders of this job.
@@ -70,6 +81,7 @@ package struct Settings: Sendable {
     package func makeClient(_ program: String) -> NativeClient {
         var options = NativeClient.Options()
         options.token = self.token
+        if let limit = self.stallLimit { options.stallLimit = limit }
         options.userAgent = "\(program)/\(ProgramVersion.text)"
         return NativeClient(server: self.server, project: self.project, options: options)
     }

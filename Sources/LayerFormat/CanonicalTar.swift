@@ -85,10 +85,26 @@ public enum CanonicalTar {
 }
 
 extension MemberList {
-    /// The permission bits of the file at `path`, found by bisection; 0o644 if the list has no such file.
+    /// The permission bits of the file at `path`; 0o644 if the list has no such file.
     ///
     /// Python's tarfile sets the mode of a hardlink's header on the file that both names share.
     fileprivate func modeOfFile(at path: UnsafeBufferPointer<UInt8>) -> UInt16 {
+        guard let index = self.position(of: path, isDirectory: false), self.kind(at: index) == .file else {
+            return 0o644
+        }
+        return self.mode(at: index)
+    }
+
+    /// The position of the directory that a member stands in, if it is a member, too.
+    func parentDirectory(of index: Int) -> Int? {
+        self.withPath(at: index) { path in
+            guard let slash = path.lastIndex(of: UInt8(ascii: "/")) else { return nil }
+            return self.position(of: UnsafeBufferPointer(rebasing: path[..<slash]), isDirectory: true)
+        }
+    }
+
+    /// The position of a member, found by bisection.
+    private func position(of path: UnsafeBufferPointer<UInt8>, isDirectory: Bool) -> Int? {
         var lower = 0
         var upper = self.count
         while lower < upper {
@@ -98,14 +114,14 @@ extension MemberList {
                     candidate,
                     isDirectory: self.kind(at: middle) == .directory,
                     path,
-                    isDirectory: false
+                    isDirectory: isDirectory
                 )
             }
             if isBefore { lower = middle + 1 } else { upper = middle }
         }
-        guard lower < self.count, self.kind(at: lower) == .file,
+        guard lower < self.count, (self.kind(at: lower) == .directory) == isDirectory,
             self.withPath(at: lower, { $0.elementsEqual(path) })
-        else { return 0o644 }
-        return self.mode(at: lower)
+        else { return nil }
+        return lower
     }
 }

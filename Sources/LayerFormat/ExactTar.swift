@@ -2,7 +2,7 @@
 ///
 /// Directories stand twice: first, writable for their owner, so that what is below them can be made; and once more at
 /// the end with their own mode and time, which making what is below them has changed. So plain `tar x` restores both,
-/// without options and without being root.
+/// without options and without being root. For the same reason a symlink's directory stands right before it.
 ///
 /// It takes the canonical stream in pieces of any size and hands out the exact stream in order; nothing but a header is
 /// ever held. What it is fed is trusted: whoever feeds it has checked the digests of the chunks.
@@ -43,11 +43,16 @@ public struct ExactTarWriter: Sendable {
         self.members = members
         self.stamps = stamps
         var size = CanonicalTar.endMarkerSize
+        func headerSize(_ index: Int) -> Int {
+            CanonicalTar.headerSize(of: members, at: index, mtime: stamps.mtimes.isEmpty ? 0 : stamps.mtimes[index])
+        }
         for index in members.indices {
-            let mtime = stamps.mtimes.isEmpty ? 0 : stamps.mtimes[index]
-            let headerSize = CanonicalTar.headerSize(of: members, at: index, mtime: mtime)
-            size += members.kind(at: index) == .directory ? headerSize * 2 : headerSize
-            size += CanonicalTar.paddedSize(members.size(at: index))
+            size += headerSize(index) + CanonicalTar.paddedSize(members.size(at: index))
+            switch members.kind(at: index) {
+            case .directory: size += headerSize(index)
+            case .symlink: size += members.parentDirectory(of: index).map(headerSize) ?? 0
+            case .file, .hardlink: break
+            }
         }
         self.size = size
         self.startPart()
@@ -81,18 +86,31 @@ public struct ExactTarWriter: Sendable {
         }
     }
 
-    /// The header of the member that comes next, as it stands first.
+    /// What stands before the content of the member that comes next.
     private func firstHeader() -> [UInt8] {
-        let isDirectory = self.members.kind(at: self.member) == .directory
         var header: [UInt8] = []
+        if let directory = self.parent(ofSymlink: self.member) { self.append(directory, to: &header) }
+        self.append(self.member, to: &header)
+        return header
+    }
+
+    private func append(_ index: Int, to header: inout [UInt8]) {
         CanonicalTar.appendHeader(
             of: self.members,
-            at: self.member,
-            mtime: self.mtime(of: self.member),
-            addingMode: isDirectory ? 0o700 : 0,
+            at: index,
+            mtime: self.mtime(of: index),
+            addingMode: self.members.kind(at: index) == .directory ? 0o700 : 0,
             to: &header
         )
-        return header
+    }
+
+    /// The directory of a symlink, which stands once more before it.
+    ///
+    /// GNU tar makes symlinks that lead out of the tree last of all, and sets the time of a directory once more after
+    /// that only if the directory stood right before them.
+    private func parent(ofSymlink index: Int) -> Int? {
+        guard self.members.kind(at: index) == .symlink else { return nil }
+        return self.members.parentDirectory(of: index)
     }
 
     /// Hands out the directories once more, from the innermost out.

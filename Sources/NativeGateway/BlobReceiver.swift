@@ -45,14 +45,17 @@ struct BlobReceiver: Sendable {
                 report.bytes += piece.readableBytes
                 guard report.bytes <= self.limit else { throw Failure.bodyTooLarge(limit: self.limit) }
                 parser.append(piece)
-                while let blob = try parser.next() {
+                while let (header, content) = try parser.next() {
+                    let blob = try NewBlob(header, content)
                     report.blobs += 1
                     batch.append(blob)
                     batchBytes += blob.storedSize
                     if batchBytes >= Self.batchSize || batch.count >= Self.batchCount { try await handOn() }
                 }
             }
-            try parser.finish()
+            guard parser.isAtBoundary else {
+                throw CacheError(.invalidRequest, "the body ends in the middle of a blob record; send it again")
+            }
             if !batch.isEmpty { try await handOn() }
             try await group.waitForAll()
             return report
@@ -60,54 +63,12 @@ struct BlobReceiver: Sendable {
     }
 }
 
-/// Reads blob records from pieces of any size; a record that is over a limit is refused by its header.
-struct BlobRecordParser {
-    private var buffer = ByteBuffer()
-    private var header: BlobRecordCoding.Header?
-
-    /// Adds a piece.
-    mutating func append(_ piece: ByteBuffer) {
-        if self.buffer.readableBytes == 0 {
-            self.buffer = piece
-        } else {
-            self.buffer.writeImmutableBuffer(piece)
-        }
-    }
-
-    /// Takes the next complete record, or returns `nil` if more bytes are needed.
-    mutating func next() throws -> NewBlob? {
-        guard let header = try self.nextHeader() else { return nil }
-        guard let content = self.buffer.readSlice(length: header.storedSize) else {
-            self.buffer.reserveCapacity(header.storedSize)
-            return nil
-        }
-        self.header = nil
+extension NewBlob {
+    /// A record that was received.
+    init(_ header: BlobRecordCoding.Header, _ content: ByteBuffer) throws {
         guard let encoding = BlobEncoding(rawValue: header.encoding) else {
             throw CacheError(.invalidRequest, "blob record \(header.digest) has an unknown encoding")
         }
-        return NewBlob(digest: header.digest, encoding: encoding, size: header.size, content: content)
-    }
-
-    /// Checks that the body ended with a record.
-    func finish() throws {
-        guard self.header == nil, self.buffer.readableBytes == 0 else {
-            throw CacheError(.invalidRequest, "the body ends in the middle of a blob record; send it again")
-        }
-    }
-
-    private mutating func nextHeader() throws -> BlobRecordCoding.Header? {
-        if let header = self.header { return header }
-        guard self.buffer.readableBytes >= BlobRecordCoding.headerSize else { return nil }
-        var result: Result<BlobRecordCoding.Header, CacheError>?
-        self.buffer.readWithUnsafeReadableBytes { bytes in
-            do throws(CacheError) {
-                result = .success(try BlobRecordCoding.Header(bytes))
-            } catch {
-                result = .failure(error)
-            }
-            return BlobRecordCoding.headerSize
-        }
-        self.header = try result?.get()
-        return self.header
+        self.init(digest: header.digest, encoding: encoding, size: header.size, content: content)
     }
 }

@@ -50,7 +50,7 @@ struct PinCommand: ServerCommand {
         commandName: "pin",
         abstract: "Keep entries from being evicted.",
         discussion: """
-            A pinned entry still expires if it was saved with a time to live, and rm still removes it.
+            A pinned entry is neither evicted nor does its time to live end; rm still removes it.
 
             Examples:
               cachectl pin release-2.4-deps

@@ -62,10 +62,8 @@ struct RestoreCache: AsyncParsableCommand {
 
     func run() async throws {
         let log = JobLog(usesErrorOutput: self.json)
-        let settings: Settings
         let templates: [String]
         do {
-            settings = try Settings.read(self.connection)
             templates = try self.templates()
         } catch {
             throw ValidationError("\(error)")
@@ -75,6 +73,7 @@ struct RestoreCache: AsyncParsableCommand {
         }
         let report = RestoreReport(log: log, templates: templates, explains: self.explain, isDryRun: self.dryRun)
         do {
+            let settings = try Settings.read(self.connection)
             let patterns = templates.map { template in
                 settings.key(template, log: log).map {
                     ResolveRequest.Pattern(key: $0.key, match: self.match, provenance: $0.provenance)

@@ -66,14 +66,18 @@ struct SaveCache: AsyncParsableCommand {
 
     func run() async throws {
         let log = JobLog(usesErrorOutput: self.json)
-        let settings: Settings
         let template: String
         let paths: [String]
         do {
-            settings = try Settings.read(self.connection)
             (template, paths) = try self.what()
         } catch {
             throw ValidationError("\(error)")
+        }
+        let settings: Settings
+        do {
+            settings = try Settings.read(self.connection)
+        } catch {
+            return try self.fail(error, key: nil, log)
         }
         guard let key = settings.key(template, log: log) else {
             if self.json { try Output().json(SaveDocument(refusedFor: "the key cannot be computed")) }
@@ -117,13 +121,18 @@ struct SaveCache: AsyncParsableCommand {
             report.tell(result)
             if self.json { try Output().json(SaveDocument(result)) }
         } catch {
-            log.endProgress()
-            if error is CancellationError { throw error }
-            log.complain("Error: \(error)")
-            if self.json { try Output().json(SaveDocument(refusedFor: "\(error)", key: request.key)) }
-            if self.strict { throw ExitCode(JobExit(for: error).rawValue) }
-            log.complain("Nothing was saved. The job goes on without the cache.")
+            try self.fail(error, key: request.key, log)
         }
+    }
+
+    /// Tells what went wrong; ends well all the same unless the job wants to know.
+    private func fail(_ error: any Error, key: CacheKey?, _ log: JobLog) throws {
+        log.endProgress()
+        if error is CancellationError { throw error }
+        log.complain("Error: \(error)")
+        if self.json { try Output().json(SaveDocument(refusedFor: "\(error)", key: key)) }
+        if self.strict { throw ExitCode(JobExit(for: error).rawValue) }
+        log.complain("Nothing was saved. The job goes on without the cache.")
     }
 }
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CLinux
 internal import CacheServer
 internal import Glibc
 internal import Logging
@@ -49,6 +50,7 @@ struct Tarnd: AsyncParsableCommand {
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        tarn_bound_malloc()
         var flags: [String: String] = [:]
         for values in [self.basics.values, self.budgets.values, self.limits.values, self.times.values] {
             for (name, value) in values { flags[name] = value }

@@ -57,6 +57,37 @@ struct BadInputTests {
         }
     }
 
+    @Test func `a wrong address in a flag is wrong use, and in the environment no reason to break a job`() throws {
+        let job = try Job("not-an-address")
+        try job.write("x", to: "data/file")
+        for (program, flags) in [("restore_cache", []), ("save_cache", ["--path", "data"])] {
+            #expect(try job.start(program, ["--key", "k"] + flags).finish().status == 0)
+            let strict = try job.start(program, ["--key", "k", "--strict"] + flags).finish()
+            #expect(strict.status == 1)
+            #expect(strict.errors.contains("http://127.0.0.1:7878"), "\(strict.errors)")
+            #expect(try job.start(program, ["--key", "k", "--url", "nowhere"] + flags).finish().status == 2)
+        }
+    }
+
+    @Test func `a server that accepts and says nothing is given up on`() throws {
+        let script =
+            "import socket,time; s=socket.create_server(('127.0.0.1',0)); print(s.getsockname()[1], flush=True); c=[]\nwhile True: c.append(s.accept())"
+        let silent = try Running(
+            "/usr/bin/env",
+            ["python3", "-c", script],
+            in: "/",
+            environment: ["PATH": "/usr/bin:/bin"]
+        )
+        defer { silent.signal(SIGKILL) }
+        #expect(silent.outputReader.wait(for: "\n"))
+        let port = silent.outputReader.current.trimmingCharacters(in: .whitespacesAndNewlines)
+        let job = try Job("http://127.0.0.1:\(port)")
+        job.environment["TARN_STALL_LIMIT"] = "200ms"
+        let finished = try job.run("restore_cache", "--key", "k")
+        #expect(finished.status == 0)
+        #expect(finished.errors.contains("stopped answering"), "\(finished.errors)")
+    }
+
     @Test func `an unreadable file is named, and nothing is stored`() throws {
         let server = try TarnServer()
         let job = try Job(server.url)

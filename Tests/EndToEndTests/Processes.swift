@@ -21,7 +21,7 @@ final class Running {
     let process = Process()
     private let output = Pipe()
     private let errors = Pipe()
-    private let outputReader: PipeReader
+    let outputReader: PipeReader
     let errorReader: PipeReader
 
     init(_ path: String, _ arguments: [String], in directory: String, environment: [String: String]) throws {
@@ -83,6 +83,9 @@ final class PipeReader: @unchecked Sendable {
             return true
         }
     }
+
+    /// What has arrived so far.
+    var current: String { self.condition.withLock { self.text } }
 
     func finish() -> String {
         self.condition.withLock {

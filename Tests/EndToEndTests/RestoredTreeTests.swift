@@ -77,8 +77,9 @@ struct RestoredTreeTests {
         try shell(
             """
             mkdir -p tree/pkg tree/empty; printf 'x = 1\\n' > tree/pkg/m.py; ln -s m.py tree/pkg/link
-            ln tree/pkg/m.py tree/pkg/hard; touch -d '2020-01-02 03:04:05.123456789' tree/pkg/m.py
-            python3 -m compileall -q tree; touch -d '2019-01-01 00:00:00.5' tree/empty; chmod 750 tree/pkg
+            ln tree/pkg/m.py tree/pkg/hard; ln -s /usr/bin/python3 tree/pkg/python; ln -s ../../up tree/pkg/up; touch -d '2020-01-02 03:04:05.123456789' tree/pkg/m.py
+            python3 -m compileall -q tree; touch -d '2019-01-01 00:00:00.5' tree/empty; chmod 550 tree/pkg
+            touch -d '2018-01-01 00:00:00.25' tree/pkg tree
             """,
             in: job.directory
         )

@@ -33,4 +33,7 @@ ssize_t tarn_copy_range(int source, int target, off_t offset, size_t size);
 /// Takes an exclusive `flock(2)` without waiting.
 int tarn_try_lock(int file);
 
+/// Tells malloc to give large freed blocks back to the system at once instead of keeping them for their arena.
+void tarn_bound_malloc(void);
+
 #endif
