@@ -163,7 +163,7 @@ struct LimitsFlags: ParsableArguments {
     @Option(
         name: .customLong("max-uploads"),
         help: ArgumentHelp(
-            "bodies of blobs and tars that are received at once; more wait (default: 64)",
+            "bodies of blobs and tars that are received at once; more wait (default: 16)",
             valueName: "N"
         )
     )

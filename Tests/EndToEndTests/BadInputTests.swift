@@ -43,7 +43,7 @@ struct BadInputTests {
         other.standardOutput = pipe
         other.standardError = FileHandle.nullDevice
         try other.run()
-        defer { other.terminate() }
+        defer { kill(other.processIdentifier, SIGKILL) }
         let port = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
             .trimmingCharacters(in: .whitespacesAndNewlines)
         let job = try Job("http://127.0.0.1:\(port)")
