@@ -51,7 +51,8 @@ extension CacheService {
     ) async throws -> SaveOutcome where Body.Element == ByteBuffer {
         do {
             let tree = try await self.spool(body)
-            return try await self.save(tree, as: upload)
+            let path = upload.path ?? tree.rootPath
+            return try await self.save(TrimmedSource(tree, below: path), path: path, as: upload)
         } catch let error as TarError {
             throw CacheError(.invalidRequest, "the tar is refused: \(error)")
         } catch let error as TreeError {
@@ -73,7 +74,12 @@ extension CacheService {
         return try await self.offload { try spool.finish() }
     }
 
-    private func save(_ tree: SpooledTree, as upload: TarUpload) async throws -> SaveOutcome {
+    private func save(_ tree: TrimmedSource, path: String, as upload: TarUpload) async throws -> SaveOutcome {
+        do {
+            try tree.members.validate(root: path)
+        } catch {
+            throw CacheError(.invalidRequest, "the tar does not fit the path '\(path)': \(error)")
+        }
         let session = Self.randomSession()
         let scan = try await self.offload { try SourceScan(hashing: tree) }
         let stamps = try scan.stamps.encoded()
@@ -85,7 +91,7 @@ extension CacheService {
             layer = try await self.store(tree, scan, in: upload.project, session: session)
             self.noteReceived(layer.size, for: .init(project: upload.project, name: upload.key.text))
         }
-        layer.path = upload.path ?? tree.rootPath
+        layer.path = path
         layer.anchor = upload.anchor
         layer.stamps = SHA256.digest(of: stamps)
         return try await self.save(

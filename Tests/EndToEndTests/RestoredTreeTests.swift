@@ -136,6 +136,15 @@ struct RestoredTreeTests {
         #expect(exported.status == 0, "\(exported.errors)")
         try shell("tar --zstd -xf out.tar.zst", in: job.directory)
         #expect(try Self.snapshot(job.directory, "t") == before)
+        try shell(
+            "mkdir -p $TMPDIR/deep/caches; echo image > $TMPDIR/deep/caches/app.tar; tar -C $TMPDIR/deep -cf deep.tar caches/app.tar",
+            in: job.directory,
+            environment: job.environment
+        )
+        let deep = try job.run("cachectl", "import", "deep", "deep.tar", "--path", "caches/app.tar")
+        #expect(deep.status == 0, "\(deep.errors)")
+        #expect(try job.restore("deep")["outcome"] as? String == "hit")
+        #expect(try shell("cat caches/app.tar", in: job.directory) == "image\n")
         let imported = try job.run("cachectl", "import", "imported", "t.tar.gz")
         #expect(imported.status == 0, "\(imported.errors)")
         #expect(try job.run("cachectl", "cat", "imported", "t/sub/f").output == "hello\n")
