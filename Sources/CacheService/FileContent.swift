@@ -26,7 +26,7 @@ extension CacheService {
             )
         }
         let size = recipe.members.size(at: member)
-        let start = CanonicalTar.contentOffset(of: member, in: recipe.members)
+        let start = StreamLayout(of: recipe.members).contentOffset(of: member)
         let records = try await self.describe(recipe.chunks.map(\.digest), in: entry.project)
         let source = FileSource(
             service: self,
@@ -49,17 +49,6 @@ extension MemberList {
         case .hardlink: return self.file(at: self.target(at: index))
         case .directory, .symlink: return nil
         }
-    }
-}
-
-extension CanonicalTar {
-    /// Where a member's content starts in the canonical tar.
-    static func contentOffset(of member: Int, in members: MemberList) -> Int {
-        var offset = 0
-        for index in 0..<member {
-            offset += self.headerSize(of: members, at: index) + self.paddedSize(members.size(at: index))
-        }
-        return offset + self.headerSize(of: members, at: member)
     }
 }
 

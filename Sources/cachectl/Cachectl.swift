@@ -1,6 +1,4 @@
 internal import ArgumentParser
-internal import CacheClient
-internal import CacheModel
 internal import CommandLineKit
 internal import Glibc
 
@@ -88,10 +86,6 @@ enum Main {
         case let failure as CommandFailure:
             if let message = failure.message { Messages.complain(message) }
             return failure.status.rawValue
-        case let error as CacheError where error.cause is UnreachableServer:
-            // The cause is part of the message already.
-            Messages.complain(error.message)
-            return CommandStatus(for: error).rawValue
         default: break
         }
         // ArgumentParser's own errors are the only ones it does not call failures.
