@@ -10,6 +10,7 @@ extension Ledger {
             "UPDATE entries SET removed_at = ?, removal_reason = ? WHERE id = ?",
             [now.milliseconds, reason.rawValue, row.id]
         )
+        try self.dropPrefixes(of: row)
         try self.shiftEntryBytes(-row.size, sizeClass: row.sizeClass, in: row.project)
         try self.database.run(
             """
@@ -30,6 +31,7 @@ extension Ledger {
             """,
             [expiryLimit.milliseconds, row.id]
         )
+        try self.addPrefixes(of: row.id, project: row.project, scope: row.scope, key: row.key)
         try self.shiftEntryBytes(row.size, sizeClass: row.sizeClass, in: row.project)
         try self.database.run(
             "UPDATE removals SET count = count - 1 WHERE project = ? AND reason = ?",
@@ -122,6 +124,7 @@ extension Ledger {
         }
         try self.addReferences(of: .entry(id), in: project)
         try self.setLive(.entry(id), in: project)
+        try self.addPrefixes(of: id, project: project, scope: commit.scope.text, key: commit.key.text)
         try self.shiftEntryBytes(size, sizeClass: sizeClass, in: project)
         guard let row = try self.entryRow(id) else { throw Self.unknownWord("entry \(id)") }
         return row

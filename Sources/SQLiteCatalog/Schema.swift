@@ -8,7 +8,7 @@ enum Schema {
     /// `Tarn` as a big-endian number, in the header of every database.
     static let applicationID: Int32 = 0x5461_726e
     /// The newest schema this program knows.
-    static let version = 1
+    static let version = 2
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -16,6 +16,10 @@ enum Schema {
             try database.execute(sql: self.first)
             try database.execute(sql: "PRAGMA application_id = \(self.applicationID)")
             try database.execute(sql: "PRAGMA user_version = 1")
+        }
+        migrator.registerMigration("2-prefixes") { database in
+            try PrefixIndex.create(in: database)
+            try database.execute(sql: "PRAGMA user_version = 2")
         }
         return migrator
     }

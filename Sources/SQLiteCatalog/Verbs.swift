@@ -28,25 +28,19 @@ extension SQLiteCatalog {
         at now: Timestamp,
         in database: Database
     ) throws -> Int64? {
-        var arguments: StatementArguments = [project, scope.text, now.milliseconds]
-        let condition: String
         switch pattern.match {
         case .exact:
-            condition = "key = ?"
-            arguments += [pattern.key.text]
+            try database.value(
+                Int64.self,
+                """
+                SELECT max(id) FROM entries INDEXED BY entries_visible WHERE removed_at IS NULL
+                AND project = ? AND scope = ? AND key = ? AND \(PrefixIndex.isInTime)
+                """,
+                [project, scope.text, pattern.key.text, now.milliseconds]
+            )
         case .prefix:
-            let range = KeyRange.condition("key", prefix: pattern.key.text)
-            condition = range.sql
-            arguments += StatementArguments(range.arguments)
+            try PrefixIndex.newest(pattern.key.text, scope: scope, project: project, at: now, in: database)
         }
-        return try database.value(Int64.self, Self.newestSQL(condition), arguments)
-    }
-
-    static func newestSQL(_ condition: String) -> String {
-        """
-        SELECT max(id) FROM entries INDEXED BY entries_visible WHERE removed_at IS NULL AND project = ? AND scope = ?
-        AND (expires_at IS NULL OR expires_at > ? OR is_pinned = 1) AND \(condition)
-        """
     }
 
     package func entry(_ id: Int64) async throws -> Entry? {

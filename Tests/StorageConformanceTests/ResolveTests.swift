@@ -54,6 +54,30 @@ struct ResolveTests {
     }
 
     @Test(arguments: CatalogKind.allCases)
+    func `the newest of many is found by every prefix, and the one before it once it is removed`(
+        _ kind: CatalogKind
+    ) async throws {
+        let bench = try Bench(kind)
+        let prefixes = ["dep", "deps-", "deps-a", "deps-a/b-", "deps-a/b-1", "deps-a/b-1-2-3-4-5-6-7-8-9-", "none-"]
+        try await bench.save("deps-a/b-1-2-3-4-5-6-7-8-9-x")
+        for number in 0..<1_100 { try await bench.save("deps-a/b-1\(number)") }
+        let newest = "deps-a/b-1-2-3-4-5-6-7-8-9-y"
+        try await bench.save(newest)
+        func found() async throws -> [String?] {
+            var keys: [String?] = []
+            for prefix in prefixes { keys.append(try await bench.key(prefix)) }
+            return keys
+        }
+        #expect(try await found() == Array(repeating: newest, count: 6) + [nil])
+        try await bench.change(.remove(.deleted), newest)
+        let second = "deps-a/b-11099"
+        let long = "deps-a/b-1-2-3-4-5-6-7-8-9-x"
+        #expect(try await found() == Array(repeating: second, count: 5) + [long, nil])
+        try await bench.change(.restore, newest)
+        #expect(try await found() == Array(repeating: newest, count: 6) + [nil])
+    }
+
+    @Test(arguments: CatalogKind.allCases)
     func `keys are bytes: nothing in them is a wildcard or is normalised`(_ kind: CatalogKind) async throws {
         let bench = try Bench(kind)
         let keys = ["a/b+c=d", "100%_x", "1000_x", "caf\u{e9}", "cafe\u{301}", "缓存-1", "a'b\"c;--", "sp ace"]

@@ -41,6 +41,8 @@ struct SQLiteFileTests {
         let questions = [
             "SELECT max(id) FROM entries INDEXED BY entries_visible WHERE removed_at IS NULL AND project = 1"
                 + " AND scope = '' AND (expires_at IS NULL OR expires_at > 1 OR is_pinned = 1) AND key >= 'a' AND key < 'b'",
+            "SELECT id FROM entry_prefixes CROSS JOIN entries ON id = entry WHERE entry_prefixes.project = 1 AND prefix = 1"
+                + " AND scope = '' AND key >= 'a' AND key < 'b' ORDER BY entry DESC LIMIT 1",
             "SELECT id FROM entries WHERE removed_at IS NULL AND is_pinned = 0 AND expires_at IS NOT NULL"
                 + " AND expires_at <= 1 ORDER BY expires_at, id LIMIT 1",
             "SELECT * FROM entries WHERE size_class = 1 AND removed_at IS NULL AND is_pinned = 0"
