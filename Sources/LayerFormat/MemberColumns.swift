@@ -54,7 +54,8 @@ struct MemberColumns {
         var targetSizes = self.message.targetSizes.makeIterator()
         var members = MemberList()
         var path: [UInt8] = []
-        for (index, rawKind) in self.message.kinds.enumerated() {
+        var target: [UInt8] = []
+        for (index, rawKind) in Array(self.message.kinds).enumerated() {
             guard let kind = MemberKind(rawValue: rawKind) else {
                 throw LayerFormatError("a recipe lists a member of unknown kind \(rawKind)")
             }
@@ -65,18 +66,25 @@ struct MemberColumns {
             }
             path.removeSubrange(shared...)
             path += try suffixes.take(suffixSize)
-            var member = Member(path: path, kind: kind, mode: kind == .symlink ? 0o777 : 0)
+            target.removeAll(keepingCapacity: true)
+            var (mode, size): (UInt16, Int) = (kind == .symlink ? 0o777 : 0, 0)
             switch kind {
-            case .directory: member.mode = try Self.mode(&modes)
+            case .directory: mode = try Self.mode(&modes)
             case .file:
-                member.mode = try Self.mode(&modes)
-                guard let size = sizes.next(), size <= 1 << 50 else { throw LayerFormatError("a recipe lacks a size") }
-                member.size = Int(size)
+                mode = try Self.mode(&modes)
+                guard let number = sizes.next(), number <= 1 << 50 else {
+                    throw LayerFormatError("a recipe lacks a size")
+                }
+                size = Int(number)
             case .symlink, .hardlink:
-                guard let size = targetSizes.next() else { throw LayerFormatError("a recipe lacks a link target") }
-                member.target = Array(try targets.take(Int(size)))
+                guard let number = targetSizes.next() else { throw LayerFormatError("a recipe lacks a link target") }
+                target += try targets.take(Int(number))
             }
-            members.append(member)
+            path.withUnsafeBufferPointer { path in
+                target.withUnsafeBufferPointer { target in
+                    members.append(path: path, kind: kind, mode: mode, size: size, target: target)
+                }
+            }
         }
         guard suffixes.isAtEnd, targets.isAtEnd, modes.next() == nil, sizes.next() == nil, targetSizes.next() == nil
         else { throw LayerFormatError("a recipe's columns have bytes left over") }

@@ -30,12 +30,15 @@ public struct TreeDigest: ~Copyable {
         for index in members.indices {
             switch members.kind(at: index) {
             case .file:
-                tree.add("f \(self.octal(members.mode(at: index))) \(members.size(at: index)) ")
-                tree.add("\(contentDigests[nextFile]) ")
+                tree.add("f ")
+                tree.addOctal(members.mode(at: index))
+                tree.addDecimal(members.size(at: index))
+                tree.addHex(contentDigests[nextFile])
                 nextFile += 1
                 members.withPath(at: index) { tree.addTerminated($0) }
             case .directory:
-                tree.add("d \(self.octal(members.mode(at: index))) ")
+                tree.add("d ")
+                tree.addOctal(members.mode(at: index))
                 members.withPath(at: index) { tree.addTerminated($0) }
             case .symlink, .hardlink:
                 tree.add(members.kind(at: index) == .symlink ? "l " : "h ")
@@ -64,8 +67,34 @@ public struct TreeDigest: ~Copyable {
         return self.hasher.finish()
     }
 
-    private static func octal(_ mode: UInt16) -> String {
-        let digits = String(mode, radix: 8)
-        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    /// At least four octal digits and a space.
+    private mutating func addOctal(_ mode: UInt16) {
+        var shift = mode > 0o7777 ? 15 : 9
+        while shift >= 0 {
+            self.record.append(UInt8(ascii: "0") + UInt8(mode >> shift & 7))
+            shift -= 3
+        }
+        self.record.append(UInt8(ascii: " "))
+    }
+
+    /// Decimal digits and a space.
+    private mutating func addDecimal(_ number: Int) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            var rest = number.magnitude
+            var start = digits.count
+            repeat {
+                start -= 1
+                digits[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+                rest /= 10
+            } while rest > 0
+            self.record.append(contentsOf: digits[start...])
+        }
+        self.record.append(UInt8(ascii: " "))
+    }
+
+    /// 64 hexadecimal digits and a space.
+    private mutating func addHex(_ digest: Digest) {
+        digest.appendHexadecimal(to: &self.record)
+        self.record.append(UInt8(ascii: " "))
     }
 }

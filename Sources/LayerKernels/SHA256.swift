@@ -3,21 +3,12 @@ public import CacheModel
 
 /// An incremental SHA-256 over raw bytes, by OpenSSL's libcrypto.
 ///
-/// The context is allocated once and reused: ``finish()`` leaves the hasher
-/// ready for the next message.
+/// It needs no memory but its own, and ``finish()`` leaves the hasher ready for the next message.
 public struct SHA256: ~Copyable {
-    /// The algorithm, fetched once per process: fetching costs a tenth of hashing a small file.
-    private static let algorithm = SendableAlgorithm()
-
-    private let context: OpaquePointer?
+    private var context = SHA256_CTX()
 
     /// Creates a hasher ready for its first message.
-    public init() {
-        self.context = EVP_MD_CTX_new()
-        self.start()
-    }
-
-    deinit { EVP_MD_CTX_free(self.context) }
+    public init() { self.start() }
 
     /// Adds bytes to the message.
     public mutating func update(_ bytes: RawSpan) {
@@ -26,14 +17,14 @@ public struct SHA256: ~Copyable {
 
     /// Adds bytes to the message.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        let done = EVP_DigestUpdate(self.context, bytes.baseAddress, bytes.count)
+        let done = SHA256_Update(&self.context, bytes.baseAddress, bytes.count)
         precondition(done == 1, "libcrypto's SHA-256 cannot fail on memory it was given.")
     }
 
     /// Ends the message and starts a new one.
     public mutating func finish() -> Digest {
         let digest = withUnsafeTemporaryAllocation(byteCount: Digest.byteCount, alignment: 8) { bytes in
-            let done = EVP_DigestFinal_ex(self.context, bytes.bindMemory(to: UInt8.self).baseAddress, nil)
+            let done = SHA256_Final(bytes.bindMemory(to: UInt8.self).baseAddress, &self.context)
             precondition(done == 1, "libcrypto's SHA-256 cannot fail to finish.")
             return Digest(loading: UnsafeRawBufferPointer(bytes))
         }
@@ -53,14 +44,8 @@ public struct SHA256: ~Copyable {
         bytes.withUnsafeBytes { self.digest(of: $0) }
     }
 
-    private func start() {
-        let done = EVP_DigestInit_ex2(self.context, Self.algorithm.pointer, nil)
-        precondition(done == 1, "libcrypto offers SHA-256.")
+    private mutating func start() {
+        let done = SHA256_Init(&self.context)
+        precondition(done == 1, "libcrypto's SHA-256 cannot fail to start.")
     }
-}
-
-/// The pointer is written once, before anybody can read it, and libcrypto's
-/// algorithm objects are immutable: sharing it between threads is safe.
-private struct SendableAlgorithm: @unchecked Sendable {
-    let pointer = EVP_MD_fetch(nil, "SHA256", nil)
 }
