@@ -36,6 +36,7 @@ struct ChunkFetch: Sendable {
     let report: @Sendable (TransferEvent) -> Void
     /// Where each chunk belongs: one with a content that repeats has several places.
     private let positions: [Digest: [Int]]
+    private let decoders = BlobDecoders()
 
     init(
         client: NativeClient,
@@ -118,15 +119,21 @@ struct ChunkFetch: Sendable {
     ) throws -> (decode: Duration, write: Duration) {
         let clock = ContinuousClock()
         let start = clock.now
-        let bytes = try BlobCoding.decode(header, stored, limit: Recipe.maximumChunkSize)
-        let decoded = clock.now
-        for position in self.positions[header.digest] ?? [] {
-            guard self.recipe.chunks[position].size == bytes.count else {
-                throw CacheError(.corrupt, "chunk \(header.digest) has \(bytes.count) bytes, its recipe says otherwise")
+        return try self.decoders.withDecoder { decoder in
+            try decoder.decode(header, stored, limit: Recipe.maximumChunkSize) { bytes in
+                let decoded = clock.now
+                for position in self.positions[header.digest] ?? [] {
+                    guard self.recipe.chunks[position].size == bytes.count else {
+                        throw CacheError(
+                            .corrupt,
+                            "chunk \(header.digest) has \(bytes.count) bytes, its recipe says otherwise"
+                        )
+                    }
+                    try self.restorer.write(chunk: position, bytes)
+                }
+                return (decoded - start, clock.now - decoded)
             }
-            try bytes.withUnsafeBytes { try self.restorer.write(chunk: position, $0) }
         }
-        return (decoded - start, clock.now - decoded)
     }
 }
 

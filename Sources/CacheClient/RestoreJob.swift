@@ -174,7 +174,7 @@ package struct RestoreJob: Sendable {
         var size = 0
         try await self.client.fetchBlobs(digests, lease: lease) { header, stored in
             size += stored.readableBytes
-            blobs.append(try BlobCoding.decode(header, stored, limit: Recipe.maximumBlobSize))
+            blobs.append(try BlobDecoder().decode(header, stored, limit: Recipe.maximumBlobSize) { Array($0) })
         }
         result.bytesDownloaded += size
         return blobs

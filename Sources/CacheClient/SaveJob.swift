@@ -142,14 +142,12 @@ package struct SaveJob: Sendable {
         let (request, report) = (self.request, self.report)
         do {
             let tree = try await offload {
-                let cache = request.cacheDirectory.map { StatCache.load(from: $0, anchor: folder, path: below) }
-                let options = TreeScanner.Options(skipsSpecialFiles: request.skipsSpecialFiles)
-                let tree = try TreeScanner(anchor: folder, path: below, options: options, statCache: cache).scan()
-                if let directory = request.cacheDirectory {
-                    // A stat cache only saves time; one that cannot be written is no reason to fail.
-                    try? tree.statCache.save(to: directory, anchor: folder, path: below)
-                }
-                return tree
+                try TreeScanner.scan(
+                    anchor: folder,
+                    path: below,
+                    options: .init(skipsSpecialFiles: request.skipsSpecialFiles),
+                    remembering: request.cacheDirectory
+                )
             }
             for warning in tree.warnings { report(.warning(warning)) }
             result.bytesRead += tree.totalSize

@@ -1,9 +1,9 @@
 internal import Glibc
 
 /// Where clients keep what saves them time: `TARN_CACHE_DIR`, else `tarn` in `XDG_CACHE_HOME` or `~/.cache`.
-enum CacheFolder {
+package enum CacheFolder {
     /// The folder, created if it has to be; `nil` if there can be none, which only costs time.
-    static func prepare(environment: [String: String], home: String) -> String? {
+    package static func prepare(environment: [String: String], home: String) -> String? {
         let path: String
         if let own = environment["TARN_CACHE_DIR"], own.hasPrefix("/") {
             path = own

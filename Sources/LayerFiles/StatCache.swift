@@ -7,11 +7,15 @@ internal import LayerKernels
 /// Remembers the digests of a tree's files, so that hashing an unchanged tree again is only a walk.
 ///
 /// A file is believed to be unchanged if its path, size, inode, modification and change time are. One that was changed
-/// less than two seconds before its tree was scanned is not remembered: a later write could leave all of them as they
-/// are. The file in the cache directory is private to one machine, is replaced atomically, and is ignored if damaged.
+/// shortly before its tree was scanned is not remembered: a later write could leave all of them as they are. The file in the cache directory is private to one machine, is replaced atomically, and is ignored if damaged.
 public struct StatCache: Sendable {
-    /// Files changed less than this many ns before a scan are not trusted afterwards.
-    static let racyWindow: Int64 = 2_000_000_000
+    /// How long before a scan, in ns, a file must have been changed last to be trusted afterwards.
+    ///
+    /// File systems that keep fractions of a second take the time from the kernel's tick, 10 ms at most; others keep
+    /// seconds, or two of them (FAT).
+    static func racyWindow(changed: Int64) -> Int64 {
+        changed % 1_000_000 == 0 ? 2_000_000_000 : 100_000_000
+    }
     private static let magic: UInt64 = 0x3130_5453_4e52_4154  // "TARNST01", little-endian
 
     /// What is remembered of one file; 88 bytes without padding that matters, written as they are.
@@ -35,7 +39,7 @@ public struct StatCache: Sendable {
 
     /// Creates a cache of the records whose files were not changed shortly before `scanStart` (ns since 1970).
     init(_ records: [Record], scanStart: Int64) {
-        self.records = records.filter { $0.changed <= scanStart - Self.racyWindow }
+        self.records = records.filter { $0.changed <= scanStart - Self.racyWindow(changed: $0.changed) }
         self.records.sort { $0.pathHash < $1.pathHash }
     }
 

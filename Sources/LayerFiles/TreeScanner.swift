@@ -51,6 +51,29 @@ public struct TreeScanner: Sendable {
         return try self.scan(root)
     }
 
+    /// Scans a tree with what `directory` remembers of its files, and remembers there what was found.
+    ///
+    /// - Parameters:
+    ///   - anchor: An absolute directory.
+    ///   - path: The path below it.
+    ///   - options: How to scan.
+    ///   - directory: Where stat caches are kept; `nil` to read every file.
+    /// - Returns: The tree.
+    /// - Throws: ``TreeError``, as ``scan()`` does. A stat cache only saves time: one that cannot be written is no error.
+    public static func scan(
+        anchor: String,
+        path: String,
+        options: Options = Options(),
+        remembering directory: String?
+    ) throws(TreeError) -> ScannedTree {
+        let known = directory.map { StatCache.load(from: $0, anchor: anchor, path: path) }
+        let tree = try Self(anchor: anchor, path: path, options: options, statCache: known).scan()
+        if let directory, tree.hashedCount > 0 || tree.cachedCount != known?.count {
+            try? tree.statCache.save(to: directory, anchor: anchor, path: path)
+        }
+        return tree
+    }
+
     func scan(_ root: LayerRoot) throws(TreeError) -> ScannedTree {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)

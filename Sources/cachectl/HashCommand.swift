@@ -46,20 +46,24 @@ struct HashCommand: AsyncParsableCommand {
     @Flag(help: "Skip devices, sockets and pipes instead of failing.")
     var skipSpecial = false
 
+    @Flag(help: "Read every file, also those that look as they did at the last save or hash.")
+    var fresh = false
+
     @Flag(help: "Print one JSON document; with --files it has the members.")
     var json = false
 
     func run() async throws {
         guard !self.path.isEmpty else { throw CommandFailure(.usage, "the path is empty") }
-        let home = ProcessFacts.environment()["HOME"] ?? "/"
+        let environment = ProcessFacts.environment()
+        let home = environment["HOME"] ?? "/"
         let places = Places(workdir: try ProcessFacts.workingDirectory(), home: home)
         let place = places.locate(self.path)
-        let scanner = TreeScanner(
+        let tree = try TreeScanner.scan(
             anchor: places.folder(of: place.anchor),
             path: place.path,
-            options: .init(skipsSpecialFiles: self.skipSpecial)
+            options: .init(skipsSpecialFiles: self.skipSpecial),
+            remembering: self.fresh ? nil : CacheFolder.prepare(environment: environment, home: home)
         )
-        let tree = try scanner.scan()
         for warning in tree.warnings { Messages.warn(warning) }
         let listing = LayerListing(members: tree.members, contentDigests: tree.contentDigests)
         let output = Output()

@@ -35,7 +35,7 @@ struct RecordParserTests {
             parser.append(ByteBuffer(bytes: rest.prefix(size)))
             rest = rest.dropFirst(size)
             while let (header, stored) = try parser.next() {
-                found.append(try BlobCoding.decode(header, stored, limit: 1 << 20))
+                found.append(try BlobDecoder().decode(header, stored, limit: 1 << 20) { Array($0) })
             }
         }
         #expect(found == self.contents)
@@ -67,11 +67,17 @@ struct RecordParserTests {
         let content = Array("raw".utf8)
         let digest = SHA256.digest(of: content)
         let header = BlobRecordCoding.Header(digest: digest, encoding: 0, size: 3, storedSize: 3)
-        #expect(try BlobCoding.decode(header, ByteBuffer(bytes: content), limit: 3) == content)
-        #expect(throws: CacheError.self) { try BlobCoding.decode(header, ByteBuffer(bytes: content), limit: 2) }
-        #expect(throws: CacheError.self) { try BlobCoding.decode(header, ByteBuffer(string: "war"), limit: 3) }
+        let decoder = BlobDecoder()
+        func decode(_ header: BlobRecordCoding.Header, _ stored: [UInt8], limit: Int) throws -> [UInt8] {
+            try decoder.decode(header, ByteBuffer(bytes: stored), limit: limit) { Array($0) }
+        }
+        #expect(try decode(header, content, limit: 3) == content)
+        #expect(throws: CacheError.self) { try decode(header, content, limit: 2) }
+        #expect(throws: CacheError.self) { try decode(header, Array("war".utf8), limit: 3) }
         var frame = header
         frame.encoding = 1
-        #expect(throws: CacheError.self) { try BlobCoding.decode(frame, ByteBuffer(string: "war"), limit: 3) }
+        #expect(throws: CacheError.self) { try decode(frame, Array("war".utf8), limit: 3) }
+        // What failed leaves nothing behind.
+        #expect(try decode(header, content, limit: 3) == content)
     }
 }

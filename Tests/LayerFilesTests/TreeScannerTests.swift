@@ -1,7 +1,8 @@
 import CacheModel
 import Glibc
-import LayerFiles
+@testable import LayerFiles
 import LayerFormat
+import LayerKernels
 import Testing
 
 struct TreeScannerTests {
@@ -76,10 +77,52 @@ struct TreeScannerTests {
 }
 
 struct StatCacheTests {
+    @Test func `a time with a fraction of a second is trusted after a tenth of one, a whole second after two`() {
+        func isKept(changed: Int64, scanStart: Int64) -> Bool {
+            let record = StatCache.Record(
+                pathHash: 1,
+                size: 1,
+                modified: changed,
+                changed: changed,
+                inode: 1,
+                digest: SHA256.digest(of: []),
+                stamp: 0,
+                hasStamp: 0
+            )
+            return StatCache([record], scanStart: scanStart).count == 1
+        }
+        let fraction: Int64 = 1_700_000_000_123_456_789
+        #expect(!isKept(changed: fraction, scanStart: fraction + 99_999_999))
+        #expect(isKept(changed: fraction, scanStart: fraction + 100_000_000))
+        let whole: Int64 = 1_700_000_000_000_000_000
+        #expect(!isKept(changed: whole, scanStart: whole + 1_999_999_999))
+        #expect(isKept(changed: whole, scanStart: whole + 2_000_000_000))
+    }
+
+    @Test func `a tree that is remembered is not read again until a file of it changes`() throws {
+        let sandbox = try Sandbox()
+        let cache = try sandbox.directory("cache")
+        let first = try TreeScanner.scan(anchor: "/usr/share", path: "doc/apt", remembering: cache)
+        let second = try TreeScanner.scan(anchor: "/usr/share", path: "doc/apt", remembering: cache)
+        #expect(first.hashedCount > 0)
+        #expect(second.hashedCount == 0)
+        #expect(second.treeDigest == first.treeDigest)
+        #expect(try TreeScanner.scan(anchor: "/usr/share", path: "doc/apt", remembering: nil).hashedCount > 0)
+    }
+
     @Test func `files changed just before a scan are not trusted`() throws {
         let sandbox = try Sandbox()
-        try shell("cd \(sandbox.path); mkdir t; echo 1 > t/a; echo 22 > t/b.txt")
-        let cache = try TreeScanner(anchor: sandbox.path, path: "t").scan().statCache
+        try shell("mkdir \(sandbox.path)/t")
+        var cache = StatCache()
+        var elapsed = Duration.zero
+        // Only a scan that came soon enough says something; on a busy machine it takes more than one to get there.
+        repeat {
+            let start = ContinuousClock.now
+            try write("1", to: sandbox.path + "/t/a")
+            try write("22", to: sandbox.path + "/t/b.txt")
+            cache = try TreeScanner(anchor: sandbox.path, path: "t").scan().statCache
+            elapsed = ContinuousClock.now - start
+        } while elapsed > .milliseconds(80)
         let again = try TreeScanner(anchor: sandbox.path, path: "t", statCache: cache).scan()
         #expect(cache.count == 0)
         #expect(again.cachedCount == 0)
