@@ -1,0 +1,259 @@
+"""The server against nginx: blobs of four sizes, sent and received."""
+
+import hashlib
+import json
+import os
+import urllib.request
+
+from . import load, measure, peers, records, tarn
+from .case import Case, Side, register
+from .goals import GOALS, Goal, share
+
+KIB, MIB = 1 << 10, 1 << 20
+LIMIT = "256MiB"
+BIG = 100 * MIB
+
+
+class Servers:
+    """A tarnd and an nginx for a series of cases."""
+
+    def __init__(self, context):
+        self.context, self.started = context, None
+
+    def start(self):
+        if self.started is None:
+            arguments = ["--log-level", "warning", "--max-blob-body", LIMIT, "--session-time", "12h"]
+            ours, nginx = self.context.tarn(*arguments), peers.Nginx(self.context.workspace)
+            self.context.closers.append(nginx.stop)
+            self.started = ours, nginx
+        return self.started
+
+    tarn = property(lambda self: self.start()[0])
+    nginx = property(lambda self: self.start()[1])
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return answer.read()
+
+
+class Downloads:
+    """The same blobs on both servers."""
+
+    def __init__(self, servers, size, count):
+        self.servers, self.size, self.count = servers, size, count
+        self.scripts = {}
+
+    def setup(self):
+        servers, contents = self.servers, records.contents(self.count, self.size)
+        digests = records.upload(servers.tarn, contents, "downloads")
+        folder = os.path.join(servers.nginx.files, str(self.size))
+        os.makedirs(folder)
+        for digest, content in zip(digests, contents):
+            with open(os.path.join(folder, digest), "wb") as file:
+                file.write(content)
+        paths = {"tarn": f"/v1/projects/{records.PROJECT}/blobs/", "nginx": f"/{self.size}/"}
+        for name, path in paths.items():
+            url = getattr(servers, name).url
+            if get(url + path + digests[0]) != contents[0]:
+                raise measure.CommandFailed(f"{name} sent another blob than was asked for")
+            script = os.path.join(servers.context.workspace.fresh("requests"), "get.lua")
+            self.scripts[name] = load.script(script, [path + digest for digest in digests])
+
+    def side(self, name, connections):
+        def run(round):
+            server = getattr(self.servers, name)
+            seconds = 1 if self.servers.context.quick else 3
+            return load.run(server.url, self.scripts[name], connections, seconds, server.process)
+
+        command = f"wrk -t1 -c{connections} -s get.lua URL  ({self.count} different blobs)"
+        return Side(name, run, command=command)
+
+
+def downloads(servers, name, size, count, connections):
+    load_ = Downloads(servers, size, count)
+    title = f"GET of blobs of {name}, {connections} connections, no TLS; wall and CPU of 1,000 requests"
+    return Case(f"get-{name}", title, [load_.side(side, connections) for side in ("tarn", "nginx")], load_.setup)
+
+
+class BigDownload:
+    """100 MiB that zstd cannot shrink: a stored layer, the same bytes as a file of nginx, and a batch of blobs."""
+
+    def __init__(self, servers):
+        self.servers = servers
+
+    def setup(self):
+        ours, nginx, context = self.servers.tarn, self.servers.nginx, self.servers.context
+        source = context.workspace.fresh("big")
+        load.random_file(os.path.join(source, "blob.bin"), BIG)
+        tarn.save(context, ours, source, "big", path="blob.bin", project=records.PROJECT)
+        self.paths = {"tarn": f"/v1/projects/{records.PROJECT}/entries/big/layers/0.tar.zst?form=canonical",
+                      "nginx": "/big.tar.zst"}
+        layer = get(ours.url + self.paths["tarn"])
+        self.size, self.digest = len(layer), hashlib.sha256(layer).digest()
+        with open(os.path.join(nginx.files, "big.tar.zst"), "wb") as file:
+            file.write(layer)
+        self.requests = os.path.join(source, "requests")
+
+    def curl(self, name):
+        def run(round):
+            server = getattr(self.servers, name)
+            curl = ["curl", "-sSf", "-o", "/dev/null", server.url + self.paths[name]]
+
+            def transfer():
+                measure.command(curl)
+                return self.size
+
+            return load.with_server(server.process, transfer)
+
+        def check(round):
+            if hashlib.sha256(get(getattr(self.servers, name).url + self.paths[name])).digest() != self.digest:
+                raise measure.CommandFailed(f"{name} sent other bytes")
+
+        path = "URL/v1/projects/O/N/entries/KEY/layers/0.tar.zst?form=canonical" if name == "tarn" else "URL/FILE"
+        return Side(name, run, check=check, command=f"curl -sSf -o /dev/null {path}")
+
+    def raw(self, name):
+        """A reader that only takes the bytes from its socket."""
+
+        def run(round):
+            server = getattr(self.servers, name)
+            path = self.requests + "-" + name
+            with open(path, "wb") as file:
+                file.write(records.request("GET", self.paths[name], b""))
+            return send(server, path, 1)
+
+        return Side(name, run, command="floors/client PORT 1 GET")
+
+
+class BatchDownload:
+    """100 blobs of 1 MiB in one answer, as the client asks for them."""
+
+    def __init__(self, servers):
+        self.servers = servers
+
+    def setup(self):
+        ours, nginx = self.servers.tarn, self.servers.nginx
+        contents = records.contents(BIG // MIB, MIB)
+        digests = records.upload(ours, contents, "batch")
+        body = json.dumps({"digests": digests}).encode()
+        folder = self.servers.context.workspace.fresh("batch")
+        self.files = {"tarn": os.path.join(folder, "fetch"), "nginx": os.path.join(folder, "get")}
+        with open(self.files["tarn"], "wb") as file:
+            path = f"/v1/projects/{records.PROJECT}/blobs/fetch"
+            file.write(records.request("POST", path, body, "application/json"))
+        with open(os.path.join(nginx.files, "batch"), "wb") as file:
+            file.write(b"".join(records.record(content) for content in contents))
+        with open(self.files["nginx"], "wb") as file:
+            file.write(records.request("GET", "/batch", b""))
+        sent = urllib.request.urlopen(urllib.request.Request(ours.url + path, body), timeout=60).read()
+        if hashlib.sha256(sent).digest() != hashlib.sha256(open(os.path.join(nginx.files, "batch"), "rb").read()).digest():
+            raise measure.CommandFailed("the batch is not the blobs that were asked for")
+
+    def side(self, name):
+        what = "POST blobs/fetch" if name == "tarn" else "GET of the same bytes"
+        return Side(name, lambda round: send(getattr(self.servers, name), self.files[name], 1),
+                    command=f"floors/client PORT 1 REQUEST  ({what})")
+
+
+def send(server, path, connections, sent=0):
+    """Sends the requests of a file; MB/s of what came back, or of the `sent` bytes."""
+    told = {}
+
+    def run():
+        sample = measure.command([measure.floor("client"), str(server.port), str(connections), path])
+        told.update(json.loads(sample.output))
+        return sent or told["received"]
+
+    sample = load.with_server(server.process, run)
+    sample.wall = told["seconds"]
+    sample.figures.update(
+        mb_per_second=(sent or told["received"]) / told["seconds"] / 1e6,
+        per_second=told["requests"] / told["seconds"], server_cpu_us=1e6 * sample.cpu / told["requests"],
+        p50_ms=told["p50"] * 1e3, p99_ms=told["p99"] * 1e3)
+    return sample
+
+
+class Uploads:
+    """Blobs that neither server has yet, other ones in every round."""
+
+    def __init__(self, servers, size, count, connections, together=1):
+        self.servers, self.size, self.count = servers, size, count
+        self.connections, self.together = connections, together
+
+    def prepare(self, round):
+        """`together` blobs in each body; nginx gets the same bytes, under a new name."""
+        folder = self.servers.context.workspace.fresh("put")
+        round["path"] = os.path.join(folder, "requests")
+        digests = round["digests"] = []
+        session = round["session"] = f"put-{self.size}-{round.number}"
+        with open(round["path"], "wb") as file:
+            for number in range(self.count):
+                contents = records.contents(self.together, self.size)
+                body = b"".join(records.record(content) for content in contents)
+                digests += [hashlib.sha256(content).hexdigest() for content in contents]
+                if round.side == "tarn":
+                    path = records.upload_path(session)
+                    file.write(records.request("POST", path, body, "application/vnd.tarn.blobs"))
+                else:
+                    file.write(records.request("PUT", f"/{session}/{number}", body))
+
+    def run(self, round):
+        server = getattr(self.servers, round.side)
+        sample = send(server, round["path"], self.connections, self.count * self.together * self.size)
+        os.unlink(round["path"])
+        return sample
+
+    def check(self, round):
+        if round.side == "tarn":
+            records.require_stored(self.servers.tarn, round["digests"], round["session"])
+            return
+        folder = os.path.join(self.servers.nginx.files, round["session"])
+        if len(os.listdir(folder)) != self.count:
+            raise measure.CommandFailed(f"nginx has {len(os.listdir(folder))} of {self.count} files")
+        self.servers.context.workspace.away(folder)
+
+    def side(self, name, note):
+        return Side(name, self.run, self.prepare, self.check,
+                    command=f"floors/client PORT {self.connections} {note}")
+
+
+def uploads(servers, name, size, count, connections, together=1):
+    load_ = Uploads(servers, size, count, connections, together)
+    what = f"{together} blobs of 1 MiB in one body" if together > 1 else f"{count} blobs of {name}"
+    title = f"PUT of {what}, {connections} connections; tarnd hashes and syncs, nginx does neither"
+    sides = [load_.side("tarn", "POST blobs"), load_.side("nginx", "PUT by DAV")]
+    return Case(f"put-{name}", title, sides, servers.start)
+
+
+def cases(context):
+    servers = Servers(context)
+    big, batch, part = BigDownload(servers), BatchDownload(servers), 4 if context.quick else 1
+    return [
+        downloads(servers, "4KiB", 4 * KIB, 1000, 64),
+        downloads(servers, "64KiB", 64 * KIB, 500, 64),
+        downloads(servers, "1MiB", MIB, 64, 8),
+        Case("get-100MiB", "GET of a stored layer of 100 MiB by curl, no TLS", [big.curl("tarn"), big.curl("nginx")],
+             big.setup),
+        Case("get-100MiB-raw", "the same by a client that only reads its socket", [big.raw("tarn"), big.raw("nginx")]),
+        Case("fetch-100MiB", "100 blobs of 1 MiB in one answer, against a file of the same bytes",
+             [batch.side("tarn"), batch.side("nginx")], batch.setup),
+        uploads(servers, "4KiB", 4 * KIB, 8000 // part, 64),
+        uploads(servers, "64KiB", 64 * KIB, 2000 // part, 32),
+        uploads(servers, "1MiB", MIB, 200 // part, 8),
+        uploads(servers, "100MiB", MIB, 1, 1, together=BIG // MIB),
+    ]
+
+
+def throughput(result):
+    """Our MB/s, of those of nginx."""
+    return share("nginx", "mb_per_second")(result)
+
+
+register(cases, "server")
+for name in ("1MiB", "100MiB"):
+    GOALS.append(Goal(f"get-{name}", "throughput, of nginx sendfile", throughput, 0.95, 0.8))
+    figure = "server_cpu_us" if name == "1MiB" else "cpu_per_gb"
+    GOALS.append(Goal(f"get-{name}", "server CPU per GB, of nginx", share("nginx", figure), 1.2, 1.5, most=True))
+GOALS.append(Goal("get-4KiB", "requests/s, of nginx", share("nginx", "per_second"), 0.7, 0.45))
+GOALS.append(Goal("put-100MiB", "throughput with hash and sync, of nginx with neither", throughput, 0.8, 0.5))
