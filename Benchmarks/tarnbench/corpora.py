@@ -17,8 +17,7 @@ WEB = ["Django==4.2.1", "djangorestframework==3.15.2", "sympy==1.12", "celery==5
 WEB_BUMPED = ["Django==4.2.7"] + WEB[1:]
 DATA = [
     "numpy==1.26.4", "scipy==1.13.1", "pandas==2.2.2", "scikit-learn==1.5.1", "matplotlib==3.9.1", "pyarrow==16.1.0",
-    "statsmodels==0.14.2", "numba==0.60.0", "bokeh==3.4.3", "scikit-image==0.24.0", "sympy==1.12", "networkx==3.2.1",
-    "nltk==3.8.1", "dask==2024.7.1",
+    "statsmodels==0.14.2", "sympy==1.12", "networkx==3.2.1",
 ]
 
 
