@@ -32,8 +32,8 @@ class Servers:
     nginx = property(lambda self: self.start()[1])
 
 
-def get(url):
-    with urllib.request.urlopen(url, timeout=60) as answer:
+def get(url, headers={}):
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
         return answer.read()
 
 
@@ -51,14 +51,16 @@ class Downloads:
         os.makedirs(folder)
         for digest, content in zip(digests, contents):
             with open(os.path.join(folder, digest), "wb") as file:
-                file.write(content)
+                file.write(records.frame(content))
         paths = {"tarn": f"/v1/projects/{records.PROJECT}/blobs/", "nginx": f"/{self.size}/"}
         for name, path in paths.items():
             url = getattr(servers, name).url
-            if get(url + path + digests[0]) != contents[0]:
+            sent = get(url + path + digests[0], {"Accept-Encoding": "zstd"})
+            if sent != records.frame(contents[0]):
                 raise measure.CommandFailed(f"{name} sent another blob than was asked for")
             script = os.path.join(servers.context.workspace.fresh("requests"), "get.lua")
-            self.scripts[name] = load.script(script, [path + digest for digest in digests])
+            self.scripts[name] = load.script(script, [path + digest for digest in digests],
+                                              setup='wrk.headers["Accept-Encoding"] = "zstd"')
 
     def side(self, name, connections):
         def run(round):
@@ -135,7 +137,7 @@ class BatchDownload:
     def setup(self):
         ours, nginx = self.servers.tarn, self.servers.nginx
         contents = records.contents(BIG // MIB, MIB)
-        digests = records.upload(ours, contents, "batch")
+        digests = records.upload(ours, contents, "batch-download")
         body = json.dumps({"digests": digests}).encode()
         folder = self.servers.context.workspace.fresh("batch")
         self.files = {"tarn": os.path.join(folder, "fetch"), "nginx": os.path.join(folder, "get")}
@@ -146,8 +148,7 @@ class BatchDownload:
             file.write(b"".join(records.record(content) for content in contents))
         with open(self.files["nginx"], "wb") as file:
             file.write(records.request("GET", "/batch", b""))
-        sent = urllib.request.urlopen(urllib.request.Request(ours.url + path, body), timeout=60).read()
-        if hashlib.sha256(sent).digest() != hashlib.sha256(open(os.path.join(nginx.files, "batch"), "rb").read()).digest():
+        if records.ask(ours, path, body) != get(nginx.url + "/batch"):
             raise measure.CommandFailed("the batch is not the blobs that were asked for")
 
     def side(self, name):
@@ -191,10 +192,11 @@ class Uploads:
             for number in range(self.count):
                 contents = records.contents(self.together, self.size)
                 body = b"".join(records.record(content) for content in contents)
+                round["content"] = round.values.get("content", contents[0])
                 digests += [hashlib.sha256(content).hexdigest() for content in contents]
                 if round.side == "tarn":
                     path = records.upload_path(session)
-                    file.write(records.request("POST", path, body, "application/vnd.tarn.blobs"))
+                    file.write(records.request("POST", path, body, records.MEDIA))
                 else:
                     file.write(records.request("PUT", f"/{session}/{number}", body))
 
@@ -206,7 +208,7 @@ class Uploads:
 
     def check(self, round):
         if round.side == "tarn":
-            records.require_stored(self.servers.tarn, round["digests"], round["session"])
+            records.require_stored(self.servers.tarn, round["digests"], round["session"], round["content"])
             return
         folder = os.path.join(self.servers.nginx.files, round["session"])
         if len(os.listdir(folder)) != self.count:

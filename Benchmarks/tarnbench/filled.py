@@ -4,13 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import urllib.request
 
 from fill import folder as fill
 
-from . import measure, tarn
+from . import measure, records, tarn
 
-PROJECT = "bench/web"
+PROJECT = records.PROJECT
 SEEDS = 16
 
 
@@ -60,9 +59,7 @@ def check(context, data):
 
 def ask(server, path, body=None):
     """One request of the native API, as JSON."""
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(server.url + path, data=data), timeout=600) as answer:
-        return json.load(answer)
+    return json.loads(records.ask(server, path, None if body is None else json.dumps(body).encode()))
 
 
 def resolve(server, key, match="prefix"):
