@@ -69,18 +69,19 @@ class Server:
         return self.process.cpu()
 
 
-def environment(server, project="bench/web", cache=None):
+def environment(server, project="bench/web", cache=None, home=None):
     """The environment of a client that knows its server, and nothing else of where it runs."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TARN_") and k not in ("CI", "CIRCLECI")}
+    kept.update({"HOME": home} if home else {})
     return dict(kept, TARN_URL=server.url, TARN_PROJECT=project, TARN_CACHE_DIR=cache or server.folder + "/client")
 
 
-def save(context, server, source, key, path="venv", project="bench/web", cache=None, level=None):
+def save(context, server, source, key, path="venv", project="bench/web", cache=None, level=None, home=None):
     """Saves `path` of the folder `source` under a key; figures: sent, chunks_sent, outcome's flag `known`."""
     command = [context.program("save_cache"), "--strict", "--json", "--key", key, "--path", path]
     if level:
         command += ["--level", str(level)]
-    env = environment(server, project, cache)
+    env = environment(server, project, cache, home)
     sample = measure.with_server(server.process, lambda: measure.command(command, cwd=source, env=env))
     told = json.loads(sample.output)
     sample.figures.update(sent=told["bytesUploaded"], chunks_sent=told["chunksUploaded"])
@@ -89,11 +90,12 @@ def save(context, server, source, key, path="venv", project="bench/web", cache=N
     return sample
 
 
-def restore(context, server, key, to, project="bench/web", cache=None):
-    """Restores a key into the folder `to`; figures: received, files_written, files_kept."""
-    command = [context.program("restore_cache"), "--strict", "--require-hit", "--json", "--key", key, "--to", to]
-    env = environment(server, project, cache)
-    sample = measure.with_server(server.process, lambda: measure.command(command, cwd=os.path.dirname(to), env=env))
+def restore(context, server, key, to, project="bench/web", cache=None, home=None):
+    """Restores a key into the folder `to`, or with `to` None where it was saved below `home`; figures: received, files_written, files_kept."""
+    command = [context.program("restore_cache"), "--strict", "--require-hit", "--json", "--key", key]
+    command += ["--to", to] if to else []
+    env, cwd = environment(server, project, cache, home), os.path.dirname(to) if to else home
+    sample = measure.with_server(server.process, lambda: measure.command(command, cwd=cwd, env=env))
     told = json.loads(sample.output)
     sample.figures.update(received=told["bytesDownloaded"], files_written=told["filesWritten"],
                           files_kept=told["filesKept"])
