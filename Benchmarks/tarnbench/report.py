@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import statistics
 import sys
 
@@ -64,7 +65,7 @@ def cell(name, value):
 
 
 def row(cells):
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def case_section(result):
@@ -107,6 +108,12 @@ def group_section(group, results):
     return lines
 
 
+def short(version):
+    """The number in what a program says about its version."""
+    found = re.search(r"v?(\d+(\.\d+)*\w*)", version)
+    return found.group(1) if found else version or "?"
+
+
 def head(about):
     machine, versions = about["machine"], about["versions"]
     quick = ["", "**From a quick run: three rounds and small corpora. Not what goals are judged by.**"]
@@ -116,15 +123,15 @@ def head(about):
         *(quick if about.get("quick") else []), "",
         f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory'] / 2 ** 30:.0f} GiB of memory, "
         f"Linux {machine['kernel']}; {machine['file_system']}",
-        f"- Versions: {'; '.join(f'{name}: {version}' for name, version in versions.items())}",
+        f"- Versions: {', '.join(f'{name} {short(version)}' for name, version in versions.items())}",
         f"- Durability of tarnd: {about['durability']}; page cache: {about['page_cache']}",
         f"- Run: {about['date']}, `{about['command']}`, load before it {machine.get('load', 0):.1f}", "",
         "## How to read this", "",
         "- All sides of a case run in turn, in one series, after a warm-up. A number is the median of the rounds;",
         "  the spread is half the distance between the quartiles.",
         "- A ratio is the peer's figure divided by ours: over 1 means that Tarn is faster or needs less.",
-        "- CPU is user and system time of all processes that took part, servers included. Peak memory is that of the",
-        "  biggest single process of the client's side.",
+        "- CPU is user and system time of all processes that took part, servers included; where wrk is the client, of",
+        "  the server alone. Peak memory is that of the biggest single process.",
         "- Ratios travel to other machines, seconds do not.",
         "- What is restored, sent or stored is compared with the original in every round, after the clock stopped.",
         "- Below each table are the commands that it compares. `Benchmarks/run CASE` repeats a case.", "",
@@ -156,12 +163,13 @@ def goals_section(results, notes):
 
 def load(paths):
     """The results of all files; of a case that is in several the last one counts."""
-    about, results = {}, {}
+    about, results, is_quick = {}, {}, False
     for path in paths:
         with open(path) as file:
             about = json.load(file)
+        is_quick = is_quick or about.get("quick", False)
         results.update({result["case"]: result for result in about.pop("results")})
-    return about, list(results.values())
+    return dict(about, quick=is_quick), list(results.values())
 
 
 def write(about, results):
