@@ -29,13 +29,14 @@ http {{
   tcp_nodelay on;
   keepalive_requests 1000000;
   client_max_body_size 0;
+  client_body_buffer_size 1m;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096 reuseport;
     root {folder}/www;
     location / {{ dav_methods PUT DELETE; create_full_put_path on; }}
   }}
