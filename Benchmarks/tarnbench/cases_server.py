@@ -8,6 +8,7 @@ import urllib.request
 from . import load, measure, peers, records, tarn
 from .case import Case, Side, register
 from .goals import GOALS, Goal, share
+from .uploads import SYNCED, Uploads
 
 KIB, MIB = 1 << 10, 1 << 20
 LIMIT = "256MiB"
@@ -123,7 +124,7 @@ class BigDownload:
             path = self.requests + "-" + name
             with open(path, "wb") as file:
                 file.write(records.request("GET", self.paths[name], b""))
-            return send(server, path, 1)
+            return load.send(server, path, 1)
 
         return Side(name, run, command="floors/client PORT 1 GET")
 
@@ -153,78 +154,16 @@ class BatchDownload:
 
     def side(self, name):
         what = "POST blobs/fetch" if name == "tarn" else "GET of the same bytes"
-        return Side(name, lambda round: send(getattr(self.servers, name), self.files[name], 1),
+        return Side(name, lambda round: load.send(getattr(self.servers, name), self.files[name], 1),
                     command=f"floors/client PORT 1 REQUEST  ({what})")
-
-
-def send(server, path, connections, sent=0):
-    """Sends the requests of a file; MB/s of what came back, or of the `sent` bytes."""
-    told = {}
-
-    def run():
-        sample = measure.command([measure.floor("client"), str(server.port), str(connections), path])
-        told.update(json.loads(sample.output))
-        return sent or told["received"]
-
-    sample = load.with_server(server.process, run)
-    sample.wall = told["seconds"]
-    sample.figures.update(
-        mb_per_second=(sent or told["received"]) / told["seconds"] / 1e6,
-        per_second=told["requests"] / told["seconds"], server_cpu_us=1e6 * sample.cpu / told["requests"],
-        p50_ms=told["p50"] * 1e3, p99_ms=told["p99"] * 1e3)
-    return sample
-
-
-class Uploads:
-    """Blobs that neither server has yet, other ones in every round."""
-
-    def __init__(self, servers, size, count, connections, together=1):
-        self.servers, self.size, self.count = servers, size, count
-        self.connections, self.together = connections, together
-
-    def prepare(self, round):
-        """`together` blobs in each body; nginx gets the same bytes, under a new name."""
-        folder = self.servers.context.workspace.fresh("put")
-        round["path"] = os.path.join(folder, "requests")
-        digests = round["digests"] = []
-        session = round["session"] = f"put-{self.size}-{round.number}"
-        with open(round["path"], "wb") as file:
-            for number in range(self.count):
-                contents = records.contents(self.together, self.size)
-                body = b"".join(records.record(content) for content in contents)
-                round["content"] = round.values.get("content", contents[0])
-                digests += [hashlib.sha256(content).hexdigest() for content in contents]
-                if round.side == "tarn":
-                    path = records.upload_path(session)
-                    file.write(records.request("POST", path, body, records.MEDIA))
-                else:
-                    file.write(records.request("PUT", f"/{session}/{number}", body))
-
-    def run(self, round):
-        server = getattr(self.servers, round.side)
-        sample = send(server, round["path"], self.connections, self.count * self.together * self.size)
-        os.unlink(round["path"])
-        return sample
-
-    def check(self, round):
-        if round.side == "tarn":
-            records.require_stored(self.servers.tarn, round["digests"], round["session"], round["content"])
-            return
-        folder = os.path.join(self.servers.nginx.files, round["session"])
-        if len(os.listdir(folder)) != self.count:
-            raise measure.CommandFailed(f"nginx has {len(os.listdir(folder))} of {self.count} files")
-        self.servers.context.workspace.away(folder)
-
-    def side(self, name, note):
-        return Side(name, self.run, self.prepare, self.check,
-                    command=f"floors/client PORT {self.connections} {note}")
 
 
 def uploads(servers, name, size, count, connections, together=1):
     load_ = Uploads(servers, size, count, connections, together)
     what = f"{together} blobs of 1 MiB in one body" if together > 1 else f"{count} blobs of {name}"
     title = f"PUT of {what}, {connections} connections; tarnd hashes and syncs, nginx does neither"
-    sides = [load_.side("tarn", "POST blobs"), load_.side("nginx", "PUT by DAV")]
+    sides = [load_.side("tarn", "POST blobs"), load_.side("nginx", "PUT by DAV"),
+             load_.side(SYNCED, "PUT by DAV; sync -f FOLDER")]
     return Case(f"put-{name}", title, sides, servers.start)
 
 

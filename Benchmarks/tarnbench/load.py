@@ -103,6 +103,24 @@ def with_server(process, run):
         figures={"mb_per_second": size / wall / 1e6, "cpu_per_gb": spent / size * 1e9})
 
 
+def send(server, path, connections, sent=0):
+    """Sends the requests of a file; MB/s of what came back, or of the `sent` bytes."""
+    told = {}
+
+    def run():
+        sample = measure.command([measure.floor("client"), str(server.port), str(connections), path])
+        told.update(json.loads(sample.output))
+        return sent or told["received"]
+
+    sample = with_server(server.process, run)
+    sample.wall = told["seconds"]
+    sample.figures.update(
+        mb_per_second=(sent or told["received"]) / told["seconds"] / 1e6,
+        per_second=told["requests"] / told["seconds"], server_cpu_us=1e6 * sample.cpu / told["requests"],
+        p50_ms=told["p50"] * 1e3, p99_ms=told["p99"] * 1e3)
+    return sample
+
+
 def random_file(path, size):
     """A file of incompressible bytes."""
     with open(path, "wb") as file:
