@@ -2,7 +2,7 @@
 
 import importlib.util
 
-MODULES = ["tree", "save", "restore", "program", "server", "catalog", "clients", "link"]
+MODULES = ["tree", "save", "increment", "restore", "program", "server", "catalog", "clients", "link"]
 
 for module in MODULES:
     name = f"{__package__}.cases_{module}"
