@@ -139,7 +139,7 @@ register(upgraded, "save-upgraded")
 register(lambda context: Increment(context, "app.tar", "image-1", "image-2").case(
     "save-image", "an image archive of which one layer changed", rounds=min(3, context.options.rounds or 3)), "save-image")
 
-for case in ("save-upgraded-web", "save-upgraded-data", "save-image"):
+for case in ("save-upgraded-web", "save-upgraded-data"):
     for tool in peers.TOOLS:
         GOALS.append(Goal(case, f"less CPU than {tool.name}", faster(tool.name, "cpu"), 3, 2))
         GOALS.append(Goal(case, f"bytes sent, of {tool.name}", share(tool.name, "sent"), 1, 1, most=True))
