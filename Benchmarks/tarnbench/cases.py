@@ -2,7 +2,7 @@
 
 import importlib.util
 
-MODULES = ["tree", "save", "restore", "program", "server", "catalog", "blobs", "clients", "link"]
+MODULES = ["tree", "save", "increment", "restore", "program", "server", "catalog", "blobs", "clients", "link"]
 
 for module in MODULES:
     name = f"{__package__}.cases_{module}"

@@ -91,7 +91,7 @@ def image(version):
         layers = os.path.join(folder, "layers")
         os.makedirs(layers)
         venv = os.path.join(corpora.folder("web-first"), "venv")
-        tars = [] if corpora.quick else [layer(layers, "base", sys.base_prefix, "usr/local")]
+        tars = [] if corpora.quick else [layer(layers, "base", sys.base_prefix, "usr/local", "site-packages")]
         tars += [layer(layers, "packages", venv, "srv/venv"), application(layers, version)]
         archive(folder, tars)
         shutil.rmtree(layers)
@@ -99,11 +99,14 @@ def image(version):
     return make
 
 
-def layer(folder, name, source, target):
-    """A layer's tar of a folder, in a fixed order and with fixed owners, as builders make them."""
+def layer(folder, name, source, target, without=None):
+    """A layer's tar of a folder, in a fixed order and with fixed owners, as builders make them.
+
+    `without` names folders to leave out.
+    """
     path = os.path.join(folder, name + ".tar")
     run(["tar", "--create", "--file", path, "--sort=name", "--owner=0", "--group=0", "--numeric-owner",
-         "--mtime=@1700000000", f"--transform=s,^\\./,{target}/,RSh", "--directory", source, "."])
+         "--mtime=@1700000000", *([f"--exclude={without}"] if without else []), f"--transform=s,^\\./,{target}/,RSh", "--directory", source, "."])
     return path
 
 

@@ -59,8 +59,8 @@ GOALS = []
 def rows(results):
     """(goal, figure, verdict) for every goal whose case is in these results."""
     found = []
-    for goal in GOALS:
-        for result in results:
+    for result in results:
+        for goal in GOALS:
             if result["case"] == goal.case and (figure := goal.value(result)) is not None:
                 found.append((goal, figure, goal.verdict(figure)))
     return found

@@ -33,7 +33,7 @@ def seconds(value):
 def number(name, value):
     if name in BYTES or name.endswith("_bytes"):
         return f"{value / 1e6:.1f} MB"
-    if name.endswith("cpu") or name == "wall" or name.endswith("seconds"):
+    if name.endswith(("cpu", "wall")) or name.endswith("seconds"):
         return seconds(value)
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
