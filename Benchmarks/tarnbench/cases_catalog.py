@@ -96,7 +96,7 @@ def resolve(context, kind, catalogs):
             server = catalogs.server(name)
             return load.run(server.url, scripts[name], CONNECTIONS, 1 if context.quick else 2, server.process)
 
-        command = f"wrk -t1 -c{CONNECTIONS} -s requests.lua URL  (4,000 different questions, {name} entries)"
+        command = f"wrk -t1 -c{CONNECTIONS} -s requests.lua URL  ({name} entries, up to 4,000 different questions)"
         return Side(name, run, prepare, command=command)
 
     names = list(catalogs.counts)[::-1]  # the biggest is ours, the small ones are what it is compared with

@@ -131,11 +131,8 @@ class Clients:
                  self.setup, self.teardown, rounds=3 if self.count > 8 else None)]
 
 
-def cases(context):
-    return [case for count in (1, 8, 32) for case in Clients(context, count).cases()]
-
-
-register(cases, "clients")
+for count in (1, 8, 32):
+    register(lambda context, count=count: Clients(context, count).cases(), f"clients-{count}")
 for direction in ("restore", "save"):
     GOALS.append(Goal(f"clients-{direction}-32", "peak memory of the server with 32 clients", own("server_peak", 1e6),
                       150, 300, most=True, unit="MB"))

@@ -167,23 +167,39 @@ def uploads(servers, name, size, count, connections, together=1):
     return Case(f"put-{name}", title, sides, servers.start)
 
 
-def cases(context):
-    servers = Servers(context)
-    big, batch, part = BigDownload(servers), BatchDownload(servers), 4 if context.quick else 1
+def big_downloads(servers):
+    big = BigDownload(servers)
     return [
-        downloads(servers, "4KiB", 4 * KIB, 1000, 64),
-        downloads(servers, "64KiB", 64 * KIB, 500, 64),
-        downloads(servers, "1MiB", MIB, 64, 8),
         Case("get-100MiB", "GET of a stored layer of 100 MiB by curl, no TLS", [big.curl("tarn"), big.curl("nginx")],
              big.setup),
         Case("get-100MiB-raw", "the same by a client that only reads its socket", [big.raw("tarn"), big.raw("nginx")]),
-        Case("fetch-100MiB", "100 blobs of 1 MiB in one answer, against a file of the same bytes",
-             [batch.side("tarn"), batch.side("nginx")], batch.setup),
-        uploads(servers, "4KiB", 4 * KIB, 8000 // part, 64),
-        uploads(servers, "64KiB", 64 * KIB, 2000 // part, 32),
-        uploads(servers, "1MiB", MIB, 200 // part, 8),
-        uploads(servers, "100MiB", MIB, 1, 1, together=BIG // MIB),
     ]
+
+
+def batch_download(servers):
+    batch = BatchDownload(servers)
+    return Case("fetch-100MiB", "100 blobs of 1 MiB in one answer, against a file of the same bytes",
+                [batch.side("tarn"), batch.side("nginx")], batch.setup)
+
+
+def many(servers, count):
+    """Fewer requests in a quick run."""
+    return count // 4 if servers.context.quick else count
+
+
+CASES = {
+    "get-4KiB": lambda servers: downloads(servers, "4KiB", 4 * KIB, 1000, 64),
+    "get-64KiB": lambda servers: downloads(servers, "64KiB", 64 * KIB, 500, 64),
+    "get-1MiB": lambda servers: downloads(servers, "1MiB", MIB, 64, 8),
+    "get-100MiB": big_downloads,
+    "fetch-100MiB": batch_download,
+    "put-4KiB": lambda servers: uploads(servers, "4KiB", 4 * KIB, many(servers, 8000), 64),
+    "put-64KiB": lambda servers: uploads(servers, "64KiB", 64 * KIB, many(servers, 2000), 32),
+    "put-1MiB": lambda servers: uploads(servers, "1MiB", MIB, many(servers, 200), 8),
+    "put-100MiB": lambda servers: uploads(servers, "100MiB", MIB, 1, 1, together=BIG // MIB),
+}
+for name, make in CASES.items():
+    register(lambda context, make=make: make(Servers(context)), name)
 
 
 def throughput(result):
@@ -191,7 +207,6 @@ def throughput(result):
     return share("nginx", "mb_per_second")(result)
 
 
-register(cases, "server")
 for name in ("1MiB", "100MiB"):
     GOALS.append(Goal(f"get-{name}", "throughput, of nginx sendfile", throughput, 0.95, 0.8))
     figure = "server_cpu_us" if name == "1MiB" else "cpu_per_gb"

@@ -16,10 +16,10 @@ NOTES = os.path.join(HERE, "notes.json")
 
 # Title, what it is about, how the names of its cases start.
 GROUPS = [
-    ("Hashing a tree", "What a client does first: one SHA-256 over each file.", ("tree",)),
+    ("Hashing a tree", "What a client does first: one SHA-256 over each file.", ("hash",)),
     ("Saving", "Cut, hashed, deduplicated, compressed, sent, and durable on the server when the client ends.",
-     ("save", "stored", "big-save")),
-    ("Restoring", "Every restored tree is compared with the saved one after the clock stopped.", ("restore", "big")),
+     ("save",)),
+    ("Restoring", "Every restored tree is compared with the saved one after the clock stopped.", ("restore",)),
     ("Many clients at once", "Each with a folder and a client cache of its own, all on the server's machine.",
      ("clients",)),
     ("A slow link", "A network namespace behind a token bucket; bytes are those of the packets, headers included.",
@@ -29,7 +29,7 @@ GROUPS = [
     ("Resolving keys", "Every question asks for another key. The peer is Tarn itself with fewer entries.",
      ("resolve",)),
     ("A big store", "Starting, evicting and collecting.", ("server-start", "collect")),
-    ("Programs", "What it costs to start a client, and how big it is.", ("program", "client", "binary", "start")),
+    ("Programs", "What it costs to start a client, and how big it is.", ("client-start", "program")),
 ]
 OTHER = ("Other cases", "", ("",))
 
@@ -134,7 +134,7 @@ def head(about):
         "  the server alone. Peak memory is that of the biggest single process.",
         "- Ratios travel to other machines, seconds do not.",
         "- What is restored, sent or stored is compared with the original in every round, after the clock stopped.",
-        "- Below each table are the commands that it compares. `Benchmarks/run CASE` repeats a case.", "",
+        "- Below each table are the commands that it compares. `Benchmarks/run --list` names what can be run alone.", "",
     ]
 
 
