@@ -3,8 +3,6 @@
 import glob
 import json
 import os
-import subprocess
-import time
 
 from . import measure
 
@@ -57,18 +55,15 @@ def run(url, script, connections, seconds, server):
     The sample's wall and CPU time are those of a thousand requests, so that sides compare as in other cases.
     """
     before = cpu(server)
-    done = subprocess.run(command(url, script, connections, seconds), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True)
+    done = measure.command(command(url, script, connections, seconds))
     spent = cpu(server) - before
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"requests"')]
-    if done.returncode or not lines:
-        raise measure.CommandFailed(f"wrk ended with {done.returncode}:\n{done.stdout}")
-    told = json.loads(lines[-1])
+    lines = [line for line in done.output.splitlines() if line.startswith('{"requests"')]
+    told = json.loads(lines[-1]) if lines else {"failed": 1}
     if told["failed"] or not told["requests"]:
-        raise measure.CommandFailed(f"wrk says that requests failed:\n{done.stdout}")
+        raise measure.CommandFailed(f"wrk says that requests failed:\n{done.output}")
     count, duration = told["requests"], told["micros"] / 1e6
     return measure.Sample(
-        wall=1000 * duration / count, cpu=1000 * spent / count, peak=server.peak(),
+        wall=1000 * duration / count, cpu=1000 * (spent + done.cpu) / count, peak=server.peak(),
         figures={
             "per_second": count / duration, "mb_per_second": told["bytes"] / duration / 1e6,
             "p50_ms": told["p50"] / 1000, "p99_ms": told["p99"] / 1000, "max_ms": told["max"] / 1000,
@@ -92,31 +87,34 @@ def cpu(process):
     return total / 1e9
 
 
-def with_server(process, run):
-    """Runs `run()`, which gives the bytes that went over the wire; wall, server CPU and MB/s."""
+def transfer(process, command, size=None):
+    """Runs a client that moves `size` bytes to or from a server; figures: mb_per_second, cpu_per_gb of the server.
+
+    The sample's CPU time is that of both: over loopback the kernel does much of the work of a transfer in whichever
+    process happens to run. `size` may be a function of what the client wrote.
+    """
     process.reset_peak()
-    before, start = cpu(process), time.monotonic()
-    size = run()
-    wall, spent = time.monotonic() - start, cpu(process) - before
-    return measure.Sample(
-        wall=wall, cpu=spent, peak=process.peak(),
-        figures={"mb_per_second": size / wall / 1e6, "cpu_per_gb": spent / size * 1e9})
+    before = cpu(process)
+    sample = measure.command(command)
+    spent = cpu(process) - before
+    moved = size(sample.output) if callable(size) else size
+    sample.cpu += spent
+    sample.peak = process.peak()
+    sample.figures.update(mb_per_second=moved / sample.wall / 1e6, cpu_per_gb=sample.cpu / moved * 1e9,
+                          server_cpu_per_gb=spent / moved * 1e9)
+    return sample
 
 
 def send(server, path, connections, sent=0):
     """Sends the requests of a file; MB/s of what came back, or of the `sent` bytes."""
-    told = {}
-
-    def run():
-        sample = measure.command([measure.floor("client"), str(server.port), str(connections), path])
-        told.update(json.loads(sample.output))
-        return sent or told["received"]
-
-    sample = with_server(server.process, run)
+    client = [measure.floor("client"), str(server.port), str(connections), path]
+    sample = transfer(server.process, client, lambda output: sent or json.loads(output)["received"])
+    told = json.loads(sample.output)
+    count = told["requests"]
     sample.wall = told["seconds"]
     sample.figures.update(
-        mb_per_second=(sent or told["received"]) / told["seconds"] / 1e6,
-        per_second=told["requests"] / told["seconds"], server_cpu_us=1e6 * sample.cpu / told["requests"],
+        mb_per_second=(sent or told["received"]) / told["seconds"] / 1e6, per_second=count / told["seconds"],
+        server_cpu_us=sample.figures["server_cpu_per_gb"] * (sent or told["received"]) / 1e3 / count,
         p50_ms=told["p50"] * 1e3, p99_ms=told["p99"] * 1e3)
     return sample
 

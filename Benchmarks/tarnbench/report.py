@@ -36,7 +36,8 @@ OTHER = ("Other cases", "", ("",))
 # Figures that have a column of their own, where a case has them.
 FIGURES = {
     "per_second": "requests/s", "mb_per_second": "MB/s", "p50_ms": "p50, ms", "p99_ms": "p99, ms",
-    "max_ms": "longest, ms", "server_cpu_us": "server CPU per request, µs", "cpu_per_gb": "server CPU s/GB",
+    "max_ms": "longest, ms", "server_cpu_us": "server CPU per request, µs", "cpu_per_gb": "CPU s/GB",
+    "server_cpu_per_gb": "server's CPU s/GB",
     "sent": "bytes sent", "received": "bytes received", "stored": "bytes stored", "server_peak": "server's peak",
     "of_line_rate": "of the line rate", "us_per_blob": "µs per removed blob", "cpu_us_per_blob": "CPU µs per blob",
     "resolve_p99_ms": "resolve p99 meanwhile, ms", "resolve_max_ms": "resolve longest meanwhile, ms",
@@ -130,8 +131,8 @@ def head(about):
         "- All sides of a case run in turn, in one series, after a warm-up. A number is the median of the rounds;",
         "  the spread is half the distance between the quartiles.",
         "- A ratio is the peer's figure divided by ours: over 1 means that Tarn is faster or needs less.",
-        "- CPU is user and system time of all processes that took part, servers included; where wrk is the client, of",
-        "  the server alone. Peak memory is that of the biggest single process.",
+        "- CPU is user and system time of all processes that took part, servers included. Where the",
+        "  server is what is measured, peak memory is the server's; elsewhere that of the client's biggest process.",
         "- Ratios travel to other machines, seconds do not.",
         "- What is restored, sent or stored is compared with the original in every round, after the clock stopped.",
         "- Below each table are the commands that it compares. `Benchmarks/run --list` names what can be run alone.", "",
