@@ -188,7 +188,7 @@ CASES = {
     "get-1MiB": lambda servers: downloads(servers, "1MiB", MIB, 64, 8),
     "get-100MiB": big_downloads,
     "fetch-100MiB": batch_download,
-    "put-4KiB": lambda servers: uploads(servers, "4KiB", 4 * KIB, many(servers, 8000), 64),
+    "put-4KiB": lambda servers: uploads(servers, "4KiB", 4 * KIB, many(servers, 4000), 64),
     "put-64KiB": lambda servers: uploads(servers, "64KiB", 64 * KIB, many(servers, 2000), 32),
     "put-1MiB": lambda servers: uploads(servers, "1MiB", MIB, many(servers, 200), 8),
     "put-100MiB": lambda servers: uploads(servers, "100MiB", MIB, 1, 1, together=BIG // MIB),

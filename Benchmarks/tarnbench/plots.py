@@ -51,8 +51,13 @@ def bars(title, rows):
         parts.append(f'<rect x="{start:.1f}" y="{y + 4}" width="{max(end - start, 1):.1f}" height="{ROW - 8}" rx="2" '
                      f'fill="{FASTER if ratio >= 1 else SLOWER}"/>')
         parts.append(text(LABELS - 10, y + ROW / 2 + 4, label, "end"))
-        parts.append(text(end + 6, y + ROW / 2 + 4, f"{ratio:.2f}×" if ratio < 10 else f"{ratio:.0f}×"))
+        parts.append(text(end + 6, y + ROW / 2 + 4, factor(ratio)))
     return "\n".join(parts + ["</svg>", ""])
+
+
+def factor(ratio):
+    """Two digits at least, and never more than two after the point of what is near 1."""
+    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.2f}×" if ratio >= 0.1 else f"{ratio:.2g}×"
 
 
 def crowded(tick, low, high):

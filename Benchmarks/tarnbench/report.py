@@ -84,7 +84,7 @@ def case_section(result):
                  cell("peak", median_of(side, "peak") or None)]
         cells += [cell(figure, median_of(side, figure)) for figure in figures]
         if len(sides) > 1:
-            cells += [f"{ratio[figure]:.2f}×" if figure in ratio else "" for figure in ("wall", "cpu")]
+            cells += [plots.factor(ratio[figure]) if figure in ratio else "" for figure in ("wall", "cpu")]
         lines.append(row(cells))
     commands = [f"{name}: {side['command']}" for name, side in sides.items() if side["command"]]
     if commands:
