@@ -1,5 +1,6 @@
 """The machine and the programs a result belongs to, and the peers it needs."""
 
+import hashlib
 import os
 import platform
 import shutil
@@ -48,9 +49,16 @@ def memory():
         return int(file.readline().split()[1]) * 1024
 
 
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()[:16]
+
+
 def versions(binaries):
+    """What each program says of itself; our own also by digest, as two builds may say the same version."""
+    ours = {name: digest(os.path.join(binaries, name)) for name in ("tarnd", "cachectl", "save_cache", "restore_cache")}
     return {
-        "tarn": first_line(os.path.join(binaries, "tarnd"), "--version"),
+        "programs": ours, "tarn": first_line(os.path.join(binaries, "tarnd"), "--version"),
         "nginx": first_line("nginx", "-v"), "restic": first_line("restic", "version"),
         "borg": first_line("borg", "--version"), "casync": first_line("casync", "--version"),
         "zstd": first_line("zstd", "--version"), "curl": first_line("curl", "--version"),
