@@ -117,8 +117,13 @@ def cases(context):
     return [start(context, store), collection(context, store)]
 
 
+def of_a_million(value):
+    """A figure of a run that had a million blobs, not of a quick one."""
+    return lambda result: value(result) if "1,000,000" in result["title"] else None
+
+
 register(cases, "blobs")
-GOALS.append(Goal("server-start", "seconds until a server with 1 M blobs answers", own("wall"), 0.5, 2, most=True,
-                  unit="s"))
-GOALS.append(Goal("collect", "longest time that a resolve waited beside the collector", own("resolve_max_ms", 1000),
-                  0.1, 0.5, most=True, unit="s"))
+GOALS.append(Goal("server-start", "seconds until a server with 1 M blobs answers", of_a_million(own("wall")), 0.5, 2,
+                  most=True, unit="s"))
+GOALS.append(Goal("collect", "longest time that a resolve waited beside the collector of 1 M blobs",
+                  of_a_million(own("resolve_max_ms", 1000)), 0.1, 0.5, most=True, unit="s"))

@@ -110,7 +110,9 @@ def group_section(group, results):
 
 
 def short(version):
-    """The number in what a program says about its version."""
+    """The number in what a program says about its version; the start of each digest where there are digests."""
+    if isinstance(version, dict):
+        return " ".join(f"{name} {digest[:8]}" for name, digest in version.items())
     found = re.search(r"v?(\d+(\.\d+)*\w*)", version)
     return found.group(1) if found else version or "?"
 
