@@ -113,8 +113,8 @@ def short(version):
     """The number in what a program says about its version; the start of each digest where there are digests."""
     if isinstance(version, dict):
         return " ".join(f"{name} {digest[:8]}" for name, digest in version.items())
-    found = re.search(r"v?(\d+(\.\d+)*\w*)", version)
-    return found.group(1) if found else version or "?"
+    found = re.search(r"\d+(\.\d+)+\w*", version) or re.search(r"\d+", version)
+    return found.group() if found else version or "?"
 
 
 def head(about):
