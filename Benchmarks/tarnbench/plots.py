@@ -42,7 +42,8 @@ def bars(title, rows):
              text(0, 16, title, size=14, weight="bold")]
     for tick in ticks(low, high):
         x, is_one = place(tick), tick == 1
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{bottom}" stroke="{TEXT if is_one else GRID}" '
+        color = TEXT if is_one else GRID
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{bottom}" stroke="{color}" '
                      f'stroke-width="{1.5 if is_one else 0.5}" stroke-opacity="{1 if is_one else 0.5}"/>')
         if is_one or not crowded(tick, low, high):
             parts.append(text(x, bottom + 16, f"{tick:g}×", "middle", 11))

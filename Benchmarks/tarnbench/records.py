@@ -39,8 +39,8 @@ def record(content):
 
 def request(method, path, body, media="application/octet-stream"):
     """The bytes of a request, with its length in front as floors/client.c reads it."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media}\r\nContent-Length: {len(body)}\r\n\r\n"
-    message = head.encode() + body
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Type: {media}", f"Content-Length: {len(body)}"]
+    message = "\r\n".join([*lines, "", ""]).encode() + body
     return struct.pack("<I", len(message)) + message
 
 

@@ -137,7 +137,8 @@ def head(about):
         "  server is what is measured, peak memory is the server's; elsewhere that of the client's biggest process.",
         "- Ratios travel to other machines, seconds do not.",
         "- What is restored, sent or stored is compared with the original in every round, after the clock stopped.",
-        "- Below each table are the commands that it compares. `Benchmarks/run --list` names what can be run alone.", "",
+        "- Below each table are the commands that it compares. `Benchmarks/run --list` names what can be run alone.",
+        "",
     ]
 
 
