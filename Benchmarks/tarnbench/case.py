@@ -78,8 +78,9 @@ class Context:
         self.closers.append(server.stop)
         return server
 
-    def close(self):
-        while self.closers:
+    def close(self, down_to=0):
+        """Stops what was started, newest first, but for the first `down_to`."""
+        while len(self.closers) > down_to:
             self.closers.pop()()
 
 
