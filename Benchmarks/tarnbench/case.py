@@ -45,7 +45,7 @@ class Case:
     setup: Optional[Callable[[], None]] = None
     teardown: Optional[Callable[[], None]] = None
     warmups: int = 1
-    rounds: Optional[int] = None  # of a case that is too long or too short for the usual number
+    rounds: Optional[int] = None  # at most so many, for a case that takes long
 
 
 FACTORIES = {}
@@ -78,14 +78,15 @@ class Context:
         self.closers.append(server.stop)
         return server
 
-    def close(self):
-        while self.closers:
+    def close(self, down_to=0):
+        """Stops what was started, newest first, but for the first `down_to`."""
+        while len(self.closers) > down_to:
             self.closers.pop()()
 
 
 def run_case(case, rounds, workspace, say=lambda text: None):
     """Runs a case; the result for the JSON file."""
-    rounds = case.rounds or rounds
+    rounds = min(rounds, case.rounds or rounds)
     samples = {side.name: [] for side in case.sides}
     try:
         if case.setup:

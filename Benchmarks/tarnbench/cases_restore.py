@@ -11,24 +11,25 @@ STREAM = "curl | zstd -d | tar x"
 DOWNLOAD = "curl -o, then tar"
 FLOOR = "floor: decode+hash+create"
 FULL = "own full restore"
+LONG = 4  # rounds at most of a case whose round takes half a minute
 
 
 class Restores:
     """What the restoring cases share: a saved tree in every peer, and targets on the workspace."""
 
-    def __init__(self, context, corpus):
-        self.context, self.workspace = context, context.workspace
+    def __init__(self, context, corpus, path="venv"):
+        self.context, self.workspace, self.path = context, context.workspace, path
         self.source = context.corpora.folder(corpus)
-        self.saved = os.path.join(self.source, "venv")
+        self.saved = os.path.join(self.source, path)
 
     def serve(self):
         """Starts tarnd and nginx and saves the tree to both."""
         self.server = self.context.tarn()
-        tarn.save(self.context, self.server, self.source, "saved")
+        tarn.save(self.context, self.server, self.source, "saved", self.path)
         self.nginx = peers.Nginx(self.workspace)
         self.context.closers.append(self.nginx.stop)
         self.url = self.nginx.url + "/saved.tar.zst"
-        measure.command(peers.tar_line("venv", self.url), cwd=self.source)
+        measure.command(peers.tar_line(self.path, self.url), cwd=self.source)
 
     def serve_tools(self):
         """Saves the tree to the repositories of restic, borg and casync."""
@@ -43,7 +44,7 @@ class Restores:
         round["target"] = self.workspace.fresh("out")
 
     def check(self, round, saved=None, nanoseconds=True):
-        verify.same_tree(saved or self.saved, os.path.join(round["target"], "venv"), nanoseconds)
+        verify.same_tree(saved or self.saved, os.path.join(round["target"], self.path), nanoseconds)
         self.workspace.away(os.path.dirname(round["target"]))
 
     def ours(self, key="saved"):
@@ -93,7 +94,14 @@ def empty(context, name):
 
     sides = [restores.ours(), restores.stream(), restores.stream(peers.download_line, DOWNLOAD)]
     sides += [restores.tool(tool) for tool in peers.TOOLS] + [restores.floor()]
-    return Case(f"restore-empty-{name}", f"the {name} venv into an empty folder, verified", sides, setup)
+    return Case(f"restore-empty-{name}", f"the {name} venv into an empty folder, verified", sides, setup,
+                rounds=LONG if name == "data" else None)
+
+
+def simple(context, name, corpus, path, title):
+    """Into an empty folder, against the stream alone."""
+    restores = Restores(context, corpus, path)
+    return Case(name, title, [restores.ours(), restores.stream()], restores.serve, rounds=3)
 
 
 def right(context, name):
@@ -127,7 +135,8 @@ def changed(context, name):
         tarn.restore(context, restores.server, "before", round["target"], cache=round["cache"])
 
     run = lambda round: tarn.restore(context, restores.server, "saved", round["target"], cache=round["cache"])
-    ours = Side("tarn", run, prepare, restores.check, command="restore_cache --key saved --to .  # over the older version")
+    ours = Side("tarn", run, prepare, restores.check,
+                command="restore_cache --key saved --to .  # over the older version")
     full = restores.ours()
     full.name = FULL
     return Case(f"restore-changed-{name}", f"the {name} venv over the version before an upgrade of one package",
@@ -149,7 +158,7 @@ def another_home(context, name):
         return tarn.restore(context, restores.server, "home", None, cache=cache, home=round["target"])
 
     ours = Side("tarn", run, restores.target, restores.check, command="HOME=/another restore_cache --key home")
-    return Case(f"restore-home-{name}", f"the {name} venv, saved as ~/venv, below another home",
+    return Case("restore-home", f"the {name} venv, saved as ~/venv, below another home",
                 [ours, restores.stream()], setup)
 
 
@@ -161,12 +170,15 @@ register(lambda context: [empty(context, name) for name in names(context)], "res
 register(lambda context: [right(context, name) for name in names(context)], "restore-right")
 register(lambda context: [changed(context, name) for name in names(context)], "restore-changed")
 register(lambda context: another_home(context, "web"), "restore-home")
+register(lambda context: simple(context, "restore-big", "big-file", "blob.bin", "one incompressible file"), "restore-big")
+register(lambda context: simple(context, "restore-small-files", "small-files", "tree", "a tree of small files"),
+         "restore-small-files")
 
 for name in ("web", "data"):
     GOALS += [
         Goal(f"restore-empty-{name}", "faster than " + STREAM, faster(STREAM), 1.5, 1.15),
-        Goal(f"restore-empty-{name}", "wall of the floor (decode, hash, create)", share(FLOOR, "wall"), 1.15, 1.15, most=True),
-        Goal(f"restore-empty-{name}", "CPU of the floor (decode, hash, create)", share(FLOOR, "cpu"), 1.15, 1.15, most=True),
+        Goal(f"restore-empty-{name}", "wall of the floor: decode, hash, create", share(FLOOR, "wall"), 1.15, 1.15,
+             most=True),
         Goal(f"restore-empty-{name}", "faster than " + DOWNLOAD, faster(DOWNLOAD), 1.5, 1.15),
         Goal(f"restore-empty-{name}", "faster than restic", faster("restic"), 4, 2.5),
         Goal(f"restore-empty-{name}", "faster than borg", faster("borg"), 3, 2),
@@ -175,6 +187,8 @@ for name in ("web", "data"):
         Goal(f"restore-changed-{name}", "faster than " + FULL, faster(FULL), 4, 2.5),
         Goal(f"restore-changed-{name}", "part of the bytes of " + FULL, share(FULL, "received"), 0.15, 0.15, most=True),
     ]
-    for case in ("restore-empty", "restore-right", "restore-changed"):
-        GOALS.append(Goal(f"{case}-{name}", "peak memory of the client", own("peak", 1e6), 40, 100, most=True, unit="MB"))
-        GOALS.append(Goal(f"{case}-{name}", "peak memory of tarnd", own("server_peak", 1e6), 150, 300, most=True, unit="MB"))
+
+CASES = [f"{case}-{name}" for case in ("restore-empty", "restore-right", "restore-changed") for name in ("web", "data")]
+for case in CASES + ["restore-home", "restore-big", "restore-small-files"]:
+    GOALS.append(Goal(case, "peak memory of the client", own("peak", 1e6), 40, 100, most=True, unit="MB"))
+    GOALS.append(Goal(case, "peak memory of tarnd", own("server_peak", 1e6), 150, 300, most=True, unit="MB"))

@@ -13,6 +13,7 @@ from .goals import GOALS, Goal, faster, own, share
 from .workspace import size_of
 
 STREAM = "tar | zstd -3 -T2 | curl"
+LONG = 4  # rounds at most of a case whose round takes half a minute
 
 
 def first(context, name, title, source, path, tools=True, rounds=None, warmups=1):
@@ -150,7 +151,7 @@ def many_versions(context):
     title = "four versions of the web venv: first, one package upgraded, re-created, upgraded and re-created"
     sides = [Side("tarn", ours, command="save_cache --key VERSION --path venv"),
              Side(STREAM, archives, command=peers.tar_line("venv", "URL"))]
-    return Case("save-versions", title, sides + [tool(t) for t in peers.TOOLS], rounds=min(3, context.options.rounds or 3),
+    return Case("save-versions", title, sides + [tool(t) for t in peers.TOOLS], rounds=3,
                 warmups=0)
 
 
@@ -160,7 +161,8 @@ def corpus(context, name):
 
 def firsts(context):
     names = ["web"] if context.quick else ["web", "data"]
-    return [first(context, f"save-first-{n}", f"the {n} venv, nothing known", corpus(context, f"{n}-first"), "venv")
+    return [first(context, f"save-first-{n}", f"the {n} venv, nothing known", corpus(context, f"{n}-first"), "venv",
+                  rounds=LONG if n == "data" else None)
             for n in names]
 
 
@@ -172,9 +174,9 @@ register(lambda context: [
 ], "save-known")
 register(many_versions, "save-versions")
 register(lambda context: first(context, "save-big", "one incompressible file", corpus(context, "big-file"), "blob.bin",
-                               rounds=min(3, context.options.rounds or 3), warmups=0, tools=context.quick), "save-big")
+                               rounds=3, warmups=0, tools=context.quick), "save-big")
 register(lambda context: first(context, "save-small-files", "a tree of small files", corpus(context, "small-files"), "tree",
-                               rounds=min(3, context.options.rounds or 3), tools=context.quick), "save-small-files")
+                               rounds=3, tools=context.quick), "save-small-files")
 
 for name in ("web", "data"):
     case = f"save-first-{name}"

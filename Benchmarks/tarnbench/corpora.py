@@ -106,7 +106,8 @@ def layer(folder, name, source, target, without=None):
     """
     path = os.path.join(folder, name + ".tar")
     run(["tar", "--create", "--file", path, "--sort=name", "--owner=0", "--group=0", "--numeric-owner",
-         "--mtime=@1700000000", *([f"--exclude={without}"] if without else []), f"--transform=s,^\\./,{target}/,RSh", "--directory", source, "."])
+         "--mtime=@1700000000", *([f"--exclude={without}"] if without else []),
+         f"--transform=s,^\\./,{target}/,RSh", "--directory", source, "."])
     return path
 
 

@@ -13,7 +13,7 @@ PEERS = {
     "nginx": "nginx", "zstd": "zstd", "pigz": "pigz", "restic": "restic", "borg": "borgbackup", "casync": "casync",
     "wrk": "wrk", "hyperfine": "hyperfine", "curl": "curl", "cc": "gcc",
 }
-EXTRA = ["libnginx-mod-http-dav-ext", "libssl-dev", "libzstd-dev"]
+FLOORS_NEED = ["libc6-dev", "libssl-dev", "libzstd-dev"]
 
 
 def missing():
@@ -23,14 +23,16 @@ def missing():
 def install_peers():
     """Installs what is missing, on Debian and as root; otherwise says what to install."""
     packages = missing()
-    if not packages:
+    headers = all(os.path.exists(f"/usr/include/{name}") for name in ("openssl/evp.h", "zstd.h"))
+    if not packages and headers:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        sys.exit(f"install these first (or run as root on Debian): {' '.join(packages)}")
-    print("installing", " ".join(packages), flush=True)
-    wanted = packages + (EXTRA[1:] if "gcc" in packages else [])
-    for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "--no-install-recommends", "-y"] + wanted):
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
+        sys.exit(f"install these first (or run as root on Debian): {' '.join(packages + FLOORS_NEED)}")
+    wanted = packages + FLOORS_NEED
+    print("installing", " ".join(wanted), flush=True)
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    for command in (["update"], ["install", "--no-install-recommends", "-y"] + wanted):
+        subprocess.run(["apt-get", "-qq"] + command, check=True, stdout=subprocess.DEVNULL, env=env)
 
 
 def first_line(*command):

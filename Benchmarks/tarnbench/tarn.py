@@ -91,7 +91,10 @@ def save(context, server, source, key, path="venv", project="bench/web", cache=N
 
 
 def restore(context, server, key, to, project="bench/web", cache=None, home=None):
-    """Restores a key into the folder `to`, or with `to` None where it was saved below `home`; figures: received, files_written, files_kept."""
+    """Restores a key into the folder `to`, or with `to` None where it was saved below `home`.
+
+    Figures: received, files_written, files_kept.
+    """
     command = [context.program("restore_cache"), "--strict", "--require-hit", "--json", "--key", key]
     command += ["--to", to] if to else []
     env, cwd = environment(server, project, cache, home), os.path.dirname(to) if to else home

@@ -24,9 +24,13 @@ def listing(root, nanoseconds):
                 elif entry.is_symlink():
                     found[path] = (oct(status.st_mode), os.readlink(os.path.join(root, path)))
                 else:
-                    time = status.st_mtime_ns if nanoseconds else status.st_mtime_ns // 1_000_000_000
-                    found[path] = (oct(status.st_mode), status.st_size, time)
+                    found[path] = described(status, nanoseconds)
     return found
+
+
+def described(status, nanoseconds):
+    time = status.st_mtime_ns if nanoseconds else status.st_mtime_ns // 1_000_000_000
+    return (oct(status.st_mode), status.st_size, time)
 
 
 def same_tree(saved, restored, nanoseconds=True):
@@ -38,8 +42,9 @@ def same_tree(saved, restored, nanoseconds=True):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 0:
         raise Different(f"{restored} is not {saved}:\n{done.stdout[-2000:].decode(errors='replace')}")
-    if os.path.isdir(saved):
-        same_listing(listing(saved, nanoseconds), listing(restored, nanoseconds), restored)
+    both = [listing(p, nanoseconds) if os.path.isdir(p) else {"": described(os.lstat(p), nanoseconds)}
+            for p in (saved, restored)]
+    same_listing(*both, restored)
 
 
 def same_listing(saved, restored, name):

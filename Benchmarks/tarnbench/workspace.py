@@ -45,7 +45,7 @@ class Workspace:
         os.close(descriptor)
         try:
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
-            subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=0", image], **quiet)
+            subprocess.run(["mkfs.ext4", "-q", "-i", "8192", "-E", "lazy_itable_init=0", image], **quiet)
             subprocess.run(["mount", "-o", "loop,noatime", image, self.folder], **quiet)
             self.image = image
         except (OSError, subprocess.CalledProcessError):
@@ -71,11 +71,13 @@ class Workspace:
             os.rename(path, os.path.join(self.folder, "away", f"{self.count:05}"))
 
     def used(self):
-        usage = shutil.disk_usage(self.folder)
-        return 1 - usage.free / usage.total
+        """The part of the space or of the inodes that is used, whichever is more."""
+        room = os.statvfs(self.folder)
+        inodes = 1 - room.f_ffree / room.f_files if room.f_files else 0
+        return max(1 - room.f_bavail / room.f_blocks, inodes)
 
     def tidy(self, limit=0.35):
-        """Deletes what was renamed away, if more than `limit` of the space is used."""
+        """Deletes what was renamed away, if more than `limit` of the space or of the inodes is used."""
         if self.image is None and limit > 0:
             limit = max(limit, 0.9)  # the file system may be one without a journal
         if self.used() < limit:
