@@ -34,6 +34,8 @@ let package = Package(
         .executable(name: "restore_cache", targets: ["restore_cache"]),
         .executable(name: "save_cache", targets: ["save_cache"]),
         .executable(name: "cachectl", targets: ["cachectl"]),
+        // For Benchmarks/kernels.
+        .library(name: "TarnCore", targets: ["CacheModel", "KeyTemplates", "LayerFormat", "LayerKernels"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

@@ -1,0 +1,1 @@
+"""Tarn's benchmarks: see Benchmarks/run."""
