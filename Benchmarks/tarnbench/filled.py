@@ -33,6 +33,7 @@ def entries(context, count):
         print(f"  making a catalog of {count} entries", flush=True)
         made = seeded(context, context.workspace)
         fill.entries(made, count)
+        migrate(context, made)
         check(context, made)
         os.makedirs(context.corpora.root, exist_ok=True)
         shutil.copytree(made, keep + ".part", dirs_exist_ok=True)
@@ -46,7 +47,14 @@ def blobs(context, workspace, count):
     """A data folder with `count` blobs, a hundred to an entry; returns it and the seconds it took."""
     data = seeded(context, workspace, 1)
     seconds = fill.blobs(data, count)
+    migrate(context, data)
     return data, seconds
+
+
+def migrate(context, data):
+    """Lets the server make the index of prefixes of a filled folder."""
+    server = tarn.Server(context.program("tarnd"), context.workspace, data=data)
+    server.stop()
 
 
 def check(context, data):
