@@ -14,11 +14,14 @@ struct MemberColumns {
         var kinds: [UInt8] = []
         var previous: [UInt8] = []
         for index in members.indices {
-            let path = members.path(at: index)
-            let shared = zip(previous, path).prefix { $0 == $1 }.count
+            let (shared, suffix) = members.withPath(at: index) { path in
+                let shared = zip(previous, path).lazy.prefix { $0 == $1 }.count { _ in true }
+                previous.replaceSubrange(shared..., with: path[shared...])
+                suffixes.append(contentsOf: path[shared...])
+                return (shared, path.count - shared)
+            }
             message.sharedSizes.append(UInt32(shared))
-            message.suffixSizes.append(UInt32(path.count - shared))
-            suffixes.append(contentsOf: path[shared...])
+            message.suffixSizes.append(UInt32(suffix))
             kinds.append(members.kind(at: index).rawValue)
             switch members.kind(at: index) {
             case .directory: message.modes.append(UInt32(members.mode(at: index)))
@@ -26,11 +29,12 @@ struct MemberColumns {
                 message.modes.append(UInt32(members.mode(at: index)))
                 message.sizes.append(UInt64(members.size(at: index)))
             case .symlink, .hardlink:
-                let target = members.target(at: index)
-                message.targetSizes.append(UInt32(target.count))
-                targets.append(contentsOf: target)
+                let count = members.withTarget(at: index) { target in
+                    targets.append(contentsOf: target)
+                    return target.count
+                }
+                message.targetSizes.append(UInt32(count))
             }
-            previous = path
         }
         message.suffixes = Data(suffixes)
         message.targets = Data(targets)
