@@ -129,7 +129,7 @@ def result(case, rounds, samples):
     return {
         "case": case.name, "title": case.title, "rounds": rounds, "ours": ours, "sides": sides,
         "ratios": {side.name: ratios(sides[ours], sides[side.name]) for side in case.sides[1:]},
-        "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "load": os.getloadavg()[0], "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
 
 

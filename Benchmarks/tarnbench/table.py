@@ -48,7 +48,7 @@ def spread(values):
 
 def show(result):
     clear()
-    print(f"\n{result['case']}: {result['title']} ({result['rounds']} rounds)")
+    print(f"\n{result['case']}: {result['title']} ({result['rounds']} rounds, load {result['load']:.1f})")
     for name, side in result["sides"].items():
         wall, cpu = statistics.median(side["wall"]), statistics.median(side["cpu"])
         line = f"  {name:26} {seconds(wall):>9} ±{spread(side['wall']):3.0f}%  cpu {seconds(cpu):>9}"
