@@ -24,6 +24,14 @@ public struct RestorePlan: Sendable {
     var fates: [MemberFate] = []
     /// Whether the target's top-level names are swapped one by one.
     var isInPlace = false
+    /// What the target has and the layer doesn't, or has as something else: positions in the scan.
+    var obsolete: [Int] = []
+    /// Members that are no files and that the target doesn't have, or has as something else.
+    var absent: [Int] = []
+    /// For each file to be reused, its position in the scan.
+    var reusedScanPositions: Set<Int> = []
+    /// Whether the layer is a directory, and the target is one.
+    var matchedRoot = false
 }
 
 /// What becomes of a member.
@@ -95,17 +103,21 @@ struct TargetInspection {
         for member in self.members.indices {
             while found < existing.members.count, self.isBefore(existing.members, found, member) {
                 differs = self.isForeign(existing.members, found, depth, ours, isInPlace) || differs
+                self.plan.obsolete.append(found)
                 found += 1
             }
             guard found < existing.members.count, self.isSamePath(existing.members, found, member) else {
                 differs = true
+                if self.members.kind(at: member) != .file { self.plan.absent.append(member) }
                 continue
             }
             self.matchedCount += 1
+            if member == 0, found == 0 { self.plan.matchedRoot = self.members.kind(at: 0) == .directory }
             differs = self.compare(existing, found, member, isRoot: member == 0 && depth > 0 && isInPlace) || differs
             found += 1
         }
         while found < existing.members.count {
+            self.plan.obsolete.append(found)
             differs = self.isForeign(existing.members, found, depth, ours, isInPlace) || differs
             found += 1
         }
@@ -114,7 +126,11 @@ struct TargetInspection {
 
     private mutating func compare(_ existing: ScannedTree, _ found: Int, _ member: Int, isRoot: Bool) -> Bool {
         let kind = self.members.kind(at: member)
-        guard existing.members.kind(at: found) == kind else { return true }
+        guard existing.members.kind(at: found) == kind else {
+            self.plan.obsolete.append(found)
+            if kind != .file { self.plan.absent.append(member) }
+            return true
+        }
         if kind == .file {
             guard existing.members.size(at: found) == self.members.size(at: member) else { return true }
             self.candidates.append((member, found))
@@ -124,8 +140,14 @@ struct TargetInspection {
         let isSameTarget = self.members.withTarget(at: member) { wanted in
             existing.members.withTarget(at: found) { $0.elementsEqual(wanted) }
         }
-        return !isSameTarget || existing.members.mode(at: found) != self.members.mode(at: member)
+        let differs =
+            !isSameTarget || existing.members.mode(at: found) != self.members.mode(at: member)
             || existing.stamps.mtimes[found] != self.stamps.mtime(of: member)
+        if differs, kind != .directory {
+            self.plan.obsolete.append(found)
+            self.plan.absent.append(member)
+        }
+        return differs
     }
 
     /// Decides about all files of the right size by their digests, hashing those that the stat cache does not know.
@@ -157,6 +179,7 @@ struct TargetInspection {
                 && existing.stamps.mtimes[candidate.found] == self.stamps.mtime(of: candidate.member)
                 && verdict.stamp ?? 0 == self.stamps.pycStamps[candidate.member] ?? 0
             self.plan.fates[candidate.member] = isExact ? .keep : .reuse
+            if !isExact { self.plan.reusedScanPositions.insert(candidate.found) }
         }
         self.plan.statCache = StatCache(records, scanStart: existing.scanStart)
         return false

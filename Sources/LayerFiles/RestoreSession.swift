@@ -13,6 +13,9 @@ final class RestoreSession: Sendable {
     /// The target itself, if it is changed in place.
     private let target: Descriptor
     private let own = Mutex(RestoreCounters())
+    private let existing: ScannedTree?
+    /// Whether the old tree becomes the new one, instead of being replaced by it.
+    private let isAmended: Bool
 
     /// Removes what earlier restores left behind and creates the staging directory.
     init(
@@ -21,10 +24,13 @@ final class RestoreSession: Sendable {
         stamps: RestoreStamps,
         layout: RestoreLayout,
         plan: RestorePlan,
+        existing: ScannedTree?,
         threads: Int
     ) throws(TreeError) {
         self.root = root
         self.plan = plan
+        self.existing = existing
+        self.isAmended = plan.amends(existing, members)
         if plan.isInPlace, !root.isAnchor {
             self.target = Descriptor(Self.openTarget(root))
             guard self.target.number >= 0 else { throw TreeError(errno: errno, "open directory", root.path) }
@@ -35,7 +41,14 @@ final class RestoreSession: Sendable {
         let stagedName = self.target.number >= 0 ? [] : root.name
         StagingArea.removeLeftovers(of: stagedName, in: parent)
         self.area = try StagingArea(in: parent, for: stagedName)
-        self.tree = StagedTree(members: members, stamps: stamps, strip: root.strip, area: self.area, threads: threads)
+        self.tree = StagedTree(
+            members: members,
+            stamps: stamps,
+            strip: root.strip,
+            directory: self.area.directory,
+            withheldMode: self.area.withheldMode,
+            threads: threads
+        )
         self.writer = ChunkWriter(tree: self.tree, layout: layout, plan: plan)
     }
 
@@ -52,10 +65,11 @@ final class RestoreSession: Sendable {
     }
 
     /// Creates the directories and brings over what stays of the old tree.
-    func prepare(existing: ScannedTree?) throws(TreeError) {
+    func prepare() throws(TreeError) {
+        guard !self.isAmended else { return try self.prepareWrittenFiles() }
         let directories = try self.tree.makeDirectories()
         self.own.withLock { $0.directories = directories }
-        guard let existing else { return }
+        guard let existing = self.existing else { return }
         // The scan's members stand in the same order; each kept or reused file has one with its path.
         var pairs: [(member: Int, found: Int)] = []
         var found = 0
@@ -64,6 +78,25 @@ final class RestoreSession: Sendable {
             pairs.append((member, found))
         }
         try self.bringOver(pairs, existing)
+    }
+
+    /// Creates the directories that files are written to before the old tree is amended with them.
+    private func prepareWrittenFiles() throws(TreeError) {
+        let members = self.tree.members
+        var wanted: Set<[UInt8]> = []
+        for index in members.indices where members.kind(at: index) == .file && self.plan.fates[index] == .write {
+            var path = members.path(at: index)[...]
+            while let slash = path.lastIndex(of: UInt8(ascii: "/")) {
+                path = path[..<slash]
+                guard wanted.insert(Array(path)).inserted else { break }
+            }
+        }
+        _ = try self.tree.makeDirectories { wanted.contains(members.path(at: $0)) }
+        self.own.withLock { counters in
+            counters.filesKept = self.plan.filesToKeep
+            counters.filesReused = self.plan.filesToReuse
+            counters.directories = self.plan.absent.count { members.kind(at: $0) == .directory }
+        }
     }
 
     private func bringOver(_ pairs: [(member: Int, found: Int)], _ existing: ScannedTree) throws(TreeError) {
@@ -97,11 +130,14 @@ final class RestoreSession: Sendable {
     /// Makes the staged tree complete.
     func complete() throws(TreeError) {
         try self.writer.finish()
-        try self.tree.finish()
+        if !self.isAmended { try self.tree.finish() }
     }
 
     /// Swaps the staged tree into place and removes the old one with the staging directory.
     func swap() throws(TreeError) {
+        if self.isAmended, let existing = self.existing {
+            return try TreeAmendment(self.tree, existing, self.plan, root: self.root).apply()
+        }
         guard self.plan.isInPlace else {
             guard self.tree.members.count > 0 else { return }
             guard TreeSwap.swap(self.root.name, from: self.area.directory, into: self.root.base) else {

@@ -10,24 +10,42 @@ struct StagedTree: Sendable {
     let stamps: RestoreStamps
     /// The number of bytes of a member's path before the layer's name.
     let strip: Int
-    let area: StagingArea
+    /// The open directory that the tree stands in.
+    let directory: Int32
+    /// Which permission bits of new files the system takes away.
+    let withheldMode: mode_t
     let threads: Int
 
-    /// Creates all directories, writable for now, the upper levels first.
+    /// The same tree in another directory of the same file system.
+    func standing(in directory: Int32) -> Self {
+        Self(
+            members: self.members,
+            stamps: self.stamps,
+            strip: self.strip,
+            directory: directory,
+            withheldMode: self.withheldMode,
+            threads: self.threads
+        )
+    }
+
+    /// Creates directories, writable for now, the upper levels first.
     ///
+    /// - Parameter isWanted: Which of the members that are directories; all that are above such a one are wanted, too.
     /// - Returns: Their number.
-    func makeDirectories() throws(TreeError) -> Int {
+    /// - Throws: ``TreeError`` that names the directory.
+    func makeDirectories(where isWanted: (Int) -> Bool = { _ in true }) throws(TreeError) -> Int {
         var levels: [[Int]] = []
         for index in self.members.indices {
             // Directories come first in the canonical order.
             guard self.members.kind(at: index) == .directory else { break }
+            guard isWanted(index) else { continue }
             let depth = self.members.withPath(at: index) { $0.reduce(0) { $1 == UInt8(ascii: "/") ? $0 + 1 : $0 } }
             while levels.count <= depth { levels.append([]) }
             levels[depth].append(index)
         }
         for level in levels {
             try WorkerGroup.forEach(count: level.count, threads: self.threads, batch: 64) { range throws(TreeError) in
-                var parents = ParentCache(base: self.area.directory)
+                var parents = ParentCache(base: self.directory)
                 for position in range {
                     let index = level[position]
                     let mode = mode_t(self.members.mode(at: index)) | 0o700
@@ -46,7 +64,7 @@ struct StagedTree: Sendable {
         let mode = mode_t(self.members.mode(at: index)) | (isUnfinished ? 0o600 : 0)
         self.members.withPath(at: index) { path.set($0.dropping(self.strip)) }
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
-        let file = Descriptor(openBeneath(self.area.directory, path, flags, mode: mode))
+        let file = Descriptor(openBeneath(self.directory, path, flags, mode: mode))
         guard file.number >= 0 else { throw self.error(errno, "create", index) }
         return file
     }
@@ -54,7 +72,7 @@ struct StagedTree: Sendable {
     /// Opens a file that another chunk's writer created.
     func reopen(_ index: Int, _ path: inout PathBuffer) throws(TreeError) -> Descriptor {
         self.members.withPath(at: index) { path.set($0.dropping(self.strip)) }
-        let file = Descriptor(openBeneath(self.area.directory, path, O_WRONLY | O_NOFOLLOW))
+        let file = Descriptor(openBeneath(self.directory, path, O_WRONLY | O_NOFOLLOW))
         guard file.number >= 0 else { throw self.error(errno, "open", index) }
         return file
     }
@@ -62,13 +80,10 @@ struct StagedTree: Sendable {
     /// Gives a complete file its mode and its time.
     func complete(_ index: Int, _ file: Int32, wasUnfinished: Bool) throws(TreeError) {
         let mode = mode_t(self.members.mode(at: index))
-        if wasUnfinished && mode & 0o600 != 0o600 || mode & self.area.withheldMode != 0 {
+        if wasUnfinished && mode & 0o600 != 0o600 || mode & self.withheldMode != 0 {
             guard fchmod(file, mode) == 0 else { throw self.error(errno, "set the mode of", index) }
         }
-        let time = splitTime(self.stamps.mtime(of: index))
-        guard tarn_set_mtime(file, time.seconds, time.nanoseconds) == 0 else {
-            throw self.error(errno, "set the time of", index)
-        }
+        try self.setTime(of: index, file)
     }
 
     /// Hard-links a file of the old tree into the new one, if it still looks like `status`.
@@ -107,12 +122,7 @@ struct StagedTree: Sendable {
         let extents = self.stamps.extents[index] ?? [0..<size]
         guard ftruncate(target.number, off_t(size)) == 0 || size == 0 else { throw self.error(errno, "write", index) }
         for extent in extents { try self.copyRange(index, source.number, target.number, extent) }
-        if let stamp = self.stamps.pycStamps[index] {
-            let isWritten = withUnsafeBytes(of: stamp.littleEndian) {
-                writeFully(target.number, $0, at: PycHeader.stampRange.lowerBound)
-            }
-            guard isWritten else { throw self.error(errno, "write", index) }
-        }
+        if let stamp = self.stamps.pycStamps[index] { try self.putStamp(stamp, of: index, in: target.number) }
         try self.complete(index, target.number, wasUnfinished: false)
     }
 
@@ -141,8 +151,8 @@ struct StagedTree: Sendable {
 
     /// Adds hardlinks and symlinks, then gives directories their times and modes, the lower levels first.
     func finish() throws(TreeError) {
-        var parents = ParentCache(base: self.area.directory)
-        var targets = ParentCache(base: self.area.directory)
+        var parents = ParentCache(base: self.directory)
+        var targets = ParentCache(base: self.directory)
         for index in self.members.indices {
             switch self.members.kind(at: index) {
             case .hardlink:
@@ -156,6 +166,55 @@ struct StagedTree: Sendable {
         try self.finishDirectories()
     }
 
+    /// Creates directories and symlinks among `wanted`, in order.
+    func make(_ wanted: [Int]) throws(TreeError) {
+        var parents = ParentCache(base: self.directory)
+        for index in wanted {
+            switch self.members.kind(at: index) {
+            case .directory:
+                let mode = mode_t(self.members.mode(at: index)) | 0o700
+                let made = self.inParent(of: index, &parents) { mkdirat($0, $1, mode) }
+                guard made == 0 else { throw self.error(errno, "create directory", index) }
+            case .symlink: try self.makeSymlink(index, &parents)
+            case .file, .hardlink: break
+            }
+        }
+    }
+
+    /// Gives a file that has the right content its stamp, mode and time.
+    func correct(_ index: Int, _ path: inout PathBuffer) throws(TreeError) {
+        self.members.withPath(at: index) { path.set($0.dropping(self.strip)) }
+        let stamp = self.stamps.pycStamps[index]
+        let access = stamp == nil ? O_RDONLY : O_RDWR
+        let file = Descriptor(openBeneath(self.directory, path, access | O_NOFOLLOW | O_NONBLOCK))
+        var status = stat()
+        guard file.number >= 0, fstat(file.number, &status) == 0 else { throw self.error(errno, "open", index) }
+        guard status.kindBits == S_IFREG, Int(status.st_size) == self.members.size(at: index) else {
+            throw self.changed(index)
+        }
+        if let stamp { try self.putStamp(stamp, of: index, in: file.number) }
+        if status.permissions != self.members.mode(at: index) {
+            guard fchmod(file.number, mode_t(self.members.mode(at: index))) == 0 else {
+                throw self.error(errno, "set the mode of", index)
+            }
+        }
+        try self.setTime(of: index, file.number)
+    }
+
+    private func putStamp(_ stamp: UInt32, of index: Int, in file: Int32) throws(TreeError) {
+        let isWritten = withUnsafeBytes(of: stamp.littleEndian) {
+            writeFully(file, $0, at: PycHeader.stampRange.lowerBound)
+        }
+        guard isWritten else { throw self.error(errno, "write", index) }
+    }
+
+    private func setTime(of index: Int, _ file: Int32) throws(TreeError) {
+        let time = splitTime(self.stamps.mtime(of: index))
+        guard tarn_set_mtime(file, time.seconds, time.nanoseconds) == 0 else {
+            throw self.error(errno, "set the time of", index)
+        }
+    }
+
     private func makeSymlink(_ index: Int, _ parents: inout ParentCache) throws(TreeError) {
         let target = self.members.target(at: index)
         let time = splitTime(self.stamps.mtime(of: index))
@@ -167,14 +226,16 @@ struct StagedTree: Sendable {
         guard made == 0 else { throw self.error(errno, "create symbolic link", index) }
     }
 
-    private func finishDirectories() throws(TreeError) {
+    /// Gives directories their times, and their modes where new ones do not have them, or all of them if told to.
+    func finishDirectories(setsModes: Bool = false) throws(TreeError) {
         let count = self.members.indices.prefix { self.members.kind(at: $0) == .directory }.count
         try WorkerGroup.forEach(count: count, threads: self.threads, batch: 128) { range throws(TreeError) in
             var path = PathBuffer()
             for index in range {
                 let mode = mode_t(self.members.mode(at: index))
                 let isOpen = mode & 0o700 == 0o700
-                try self.finishDirectory(index, &path, mode: isOpen && mode & self.area.withheldMode != 0 ? mode : nil)
+                let isDue = isOpen && (setsModes || mode & self.withheldMode != 0)
+                try self.finishDirectory(index, &path, mode: isDue ? mode : nil)
             }
         }
         var path = PathBuffer()
@@ -185,7 +246,7 @@ struct StagedTree: Sendable {
 
     private func finishDirectory(_ index: Int, _ path: inout PathBuffer, mode: mode_t?) throws(TreeError) {
         self.members.withPath(at: index) { path.set($0.dropping(self.strip)) }
-        let directory = Descriptor(openBeneath(self.area.directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+        let directory = Descriptor(openBeneath(self.directory, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
         let time = splitTime(self.stamps.mtime(of: index))
         let isDone =
             directory.number >= 0 && tarn_set_mtime(directory.number, time.seconds, time.nanoseconds) == 0

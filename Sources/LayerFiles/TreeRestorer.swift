@@ -11,7 +11,8 @@ internal import Synchronization
 /// process that is killed leaves the old tree or the new one, and a staging directory that the next restore removes.
 ///
 /// Files that are right already are hard-linked from the old tree, files of which only time, mode or stamp differ are
-/// copied from it. A symbolic link at the target's own path is replaced, not followed.
+/// copied from it. Where little differs, the old tree itself is amended in the staging directory: for the few
+/// milliseconds that this takes the target has no tree, and a process that is killed then leaves none. A symbolic link at the target's own path is replaced, not followed.
 ///
 /// The target is changed in place, one top-level name after the other and so *not* atomically, where the directory has
 /// to stay: for the path `.`, for a mount point, and for a directory that the process works in or below. Top-level names
@@ -155,10 +156,11 @@ public final class TreeRestorer: Sendable {
                 stamps: self.stamps,
                 layout: self.layout,
                 plan: plan,
+                existing: existing,
                 threads: self.options.threads
             )
             self.session.withLock { $0 = session }
-            try session.prepare(existing: existing)
+            try session.prepare()
             self.phase.withLock { $0 = .prepared }
         } catch {
             self.abort()

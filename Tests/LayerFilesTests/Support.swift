@@ -44,7 +44,8 @@ func run(_ command: String..., input: String = "") throws -> String {
     return text
 }
 
-func shell(_ script: String) throws { try run("bash", "-euc", script) }
+@discardableResult
+func shell(_ script: String) throws -> String { try run("bash", "-euc", script) }
 
 func write(_ text: String, to path: String, mode: mode_t = 0o644) throws {
     let file = open(path, O_WRONLY | O_CREAT | O_TRUNC, mode)

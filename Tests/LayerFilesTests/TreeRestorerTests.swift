@@ -150,7 +150,7 @@ struct TreeRestorerTests {
         try shell("cd \(source); mkdir t; head -c 6000000 /dev/urandom > t/big")
         let layer = try SavedLayer(source, "t")
         try shell("mount -t tmpfs -o size=3m none \(target); mkdir \(target)/t; echo old > \(target)/t/old")
-        defer { try? shell("umount \(target)") }
+        defer { _ = try? shell("umount \(target)") }
         let error = treeError { try layer.restore(target, "t") }
         #expect(error?.code == .noSpace)
         #expect(error?.description == "cannot write 't/big': No space left on device; the target is as it was")
@@ -163,7 +163,7 @@ struct TreeRestorerTests {
         let (source, target) = (try sandbox.directory("source"), try sandbox.directory("target"))
         try shell("cd \(source); mkdir -p t/sub; echo 1 > t/a; echo 2 > t/sub/b; chmod 750 t; mkdir \(target)/t")
         try shell("mount -t tmpfs none \(target)/t; echo old > \(target)/t/a; mkdir \(target)/t/lost+found")
-        defer { try? shell("umount \(target)/t") }
+        defer { _ = try? shell("umount \(target)/t") }
         let layer = try SavedLayer(source, "t")
         #expect(try layer.restore(target, "t").filesWritten == 2)
         #expect(try run("ls", "-A", "\(target)/t") == "a\nlost+found\nsub\n")
