@@ -2,11 +2,10 @@ internal import CacheModel
 internal import LayerKernels
 internal import NIOCore
 internal import NativeAPI
-internal import Synchronization
 
 /// Turns blob records back into raw bytes and checks them, with contexts and memory that are used again and again.
 ///
-/// Sound to share: whoever takes a decoder out of ``BlobDecoders`` is the only one that has it until it is given back.
+/// Sound to share: whoever takes a decoder out of a ``ReusePool`` is the only one that has it until it is given back.
 final class BlobDecoder: @unchecked Sendable {
     private var codec = FrameCodec()
     private var hasher = SHA256()
@@ -51,17 +50,5 @@ final class BlobDecoder: @unchecked Sendable {
             throw CacheError(.corrupt, "blob \(header.digest) arrived damaged", cause: error)
         }
         return UnsafeRawBufferPointer(bytes)
-    }
-}
-
-/// Decoders that nobody uses at the moment.
-final class BlobDecoders: Sendable {
-    private let idle = Mutex<[BlobDecoder]>([])
-
-    /// Calls `body` with a decoder that nobody else has meanwhile.
-    func withDecoder<Result>(_ body: (BlobDecoder) throws -> Result) rethrows -> Result {
-        let decoder = self.idle.withLock { $0.popLast() } ?? BlobDecoder()
-        defer { self.idle.withLock { $0.append(decoder) } }
-        return try body(decoder)
     }
 }

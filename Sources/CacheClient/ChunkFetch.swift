@@ -36,7 +36,7 @@ struct ChunkFetch: Sendable {
     let report: @Sendable (TransferEvent) -> Void
     /// Where each chunk belongs: one with a content that repeats has several places.
     private let positions: [Digest: [Int]]
-    private let decoders = BlobDecoders()
+    private let decoders = ReusePool { BlobDecoder() }
 
     init(
         client: NativeClient,
@@ -119,7 +119,7 @@ struct ChunkFetch: Sendable {
     ) throws -> (decode: Duration, write: Duration) {
         let clock = ContinuousClock()
         let start = clock.now
-        return try self.decoders.withDecoder { decoder in
+        return try self.decoders.withElement { decoder in
             try decoder.decode(header, stored, limit: Recipe.maximumChunkSize) { bytes in
                 let decoded = clock.now
                 for position in self.positions[header.digest] ?? [] {

@@ -6,13 +6,13 @@ internal import NIOCore
 internal import NativeAPI
 internal import Synchronization
 
-// Reading and cutting, hashing and compressing, and the network run at the same time: while some batches of chunks are
-// hashed, compressed or sent, the next one is read. The number of batches in flight bounds the memory.
+// Reading, cutting and hashing, compressing, and the network run at the same time: while some batches of chunks are
+// compressed or sent, the next one is read. The number of batches in flight bounds the memory.
 
 extension SaveJob {
     /// The raw bytes of a batch: large enough that round trips don't matter, small enough that several fit in memory.
     private static let batchSize = 4 * 1_048_576
-    /// The batches that are hashed, compressed or sent while the next is read: enough for all processors.
+    /// The batches that are compressed or sent while the next is read: enough for all processors.
     private static let batchesInFlight = min(6, max(3, System.coreCount + 1))
     /// The raw bytes of small blobs that travel together.
     private static let smallBatchSize = 8 * 1_048_576
@@ -58,6 +58,8 @@ extension SaveJob {
         let total = CanonicalTar.streamSize(of: tree.members)
         let reader = try await offload { BatchReader(try LayerStream(source: tree)) }
         let claims = ClaimedDigests()
+        let level = self.request.level
+        let encoders = ReusePool { BlobEncoder(level: level) }
         var batches: [UploadedBatch] = []
         try await withThrowingTaskGroup(of: UploadedBatch.self) { group in
             var index = 0
@@ -66,7 +68,7 @@ extension SaveJob {
                     batches.append(done)
                 }
                 let own = index
-                group.addTask { try await self.upload(chunks, at: own, claims) }
+                group.addTask { try await self.upload(chunks, at: own, claims, encoders) }
                 index += 1
                 self.report(.progress(done: reader.position, total: total))
             }
@@ -79,25 +81,29 @@ extension SaveJob {
         return chunks
     }
 
-    private func upload(_ chunks: [RawChunk], at index: Int, _ claims: ClaimedDigests) async throws -> UploadedBatch {
-        let digests = try await offload { chunks.map { $0.withBytes { SHA256.digest(of: $0) } } }
+    private func upload(
+        _ chunks: [HashedChunk],
+        at index: Int,
+        _ claims: ClaimedDigests,
+        _ encoders: ReusePool<BlobEncoder>
+    ) async throws -> UploadedBatch {
         var batch = UploadedBatch(index: index)
-        batch.chunks = zip(digests, chunks).map { ChunkReference(digest: $0, size: $1.count) }
-        let new = claims.claim(digests)
+        batch.chunks = chunks.map { ChunkReference(digest: $0.digest, size: $0.chunk.count) }
+        let new = claims.claim(chunks)
         guard !new.isEmpty else { return batch }
-        let missing = try await self.client.missingBlobs(new.map { digests[$0] }, session: self.session)
-        let wanted = new.filter { missing.contains(digests[$0]) }
+        let missing = try await self.client.missingBlobs(new.map(\.digest), session: self.session)
+        let wanted = new.filter { missing.contains($0.digest) }
         guard !wanted.isEmpty else { return batch }
-        let level = self.request.level
         let records = try await offload {
-            var codec = FrameCodec(level: level)
-            var buffer = ByteBuffer()
-            for item in wanted {
-                try chunks[item].withBytes { bytes throws in
-                    _ = try BlobCoding.append(bytes, digest: digests[item], with: &codec, to: &buffer)
+            try encoders.withElement { encoder in
+                var buffer = ByteBuffer()
+                for item in wanted {
+                    try item.chunk.withBytes { bytes throws in
+                        _ = try encoder.append(bytes, digest: item.digest, to: &buffer)
+                    }
                 }
+                return buffer
             }
-            return buffer
         }
         try await self.client.storeBlobs(records, session: self.session)
         batch.bytesUploaded = records.readableBytes - wanted.count * BlobRecordCoding.headerSize
@@ -116,12 +122,12 @@ extension SaveJob {
         let missing = try await self.client.missingBlobs(digests, session: self.session)
         let level = self.request.level
         let (records, size) = try await offload {
-            var codec = FrameCodec(level: level)
+            let encoder = BlobEncoder(level: level)
             var buffer = ByteBuffer()
             var size = 0
             for (blob, digest) in zip(blobs, digests) where missing.contains(digest) {
                 size += try blob.withUnsafeBytes {
-                    try BlobCoding.append($0, digest: digest, with: &codec, to: &buffer)
+                    try encoder.append($0, digest: digest, to: &buffer)
                 }
             }
             return (buffer, size)
@@ -145,10 +151,16 @@ private struct UploadedBatch: Sendable {
 private final class ClaimedDigests: Sendable {
     private let digests = Mutex<Set<Digest>>([])
 
-    /// The positions of the digests that nobody has claimed before.
-    func claim(_ wanted: [Digest]) -> [Int] {
-        self.digests.withLock { digests in wanted.indices.filter { digests.insert(wanted[$0]).inserted } }
+    /// The chunks whose digests nobody has claimed before.
+    func claim(_ wanted: [HashedChunk]) -> [HashedChunk] {
+        self.digests.withLock { digests in wanted.filter { digests.insert($0.digest).inserted } }
     }
+}
+
+/// A chunk and its name.
+private struct HashedChunk: Sendable {
+    var chunk: RawChunk
+    var digest: Digest
 }
 
 /// A layer's stream that is read batch by batch, each on whatever thread is free.
@@ -161,11 +173,12 @@ private final class BatchReader: @unchecked Sendable {
 
     init(_ stream: LayerStream) { self.stream = stream }
 
-    func next(_ size: Int) throws -> [RawChunk] {
-        var batch: [RawChunk] = []
+    /// The next chunks, `size` bytes or a little more; each is hashed while it is still in the processor's cache.
+    func next(_ size: Int) throws -> [HashedChunk] {
+        var batch: [HashedChunk] = []
         let end = self.position + size
         while self.position < end, let chunk = try self.stream.next() {
-            batch.append(chunk)
+            batch.append(HashedChunk(chunk: chunk, digest: chunk.withBytes { SHA256.digest(of: $0) }))
             self.position += chunk.count
         }
         return batch

@@ -9,11 +9,11 @@ import Testing
 struct RecordParserTests {
     /// Records of these contents, one after another.
     private func records(_ contents: [[UInt8]]) throws -> [UInt8] {
-        var codec = FrameCodec()
+        let encoder = BlobEncoder(level: 3)
         var buffer = ByteBuffer()
         for content in contents {
             try content.withUnsafeBytes {
-                _ = try BlobCoding.append($0, digest: SHA256.digest(of: content), with: &codec, to: &buffer)
+                _ = try encoder.append($0, digest: SHA256.digest(of: content), to: &buffer)
             }
         }
         return Array(buffer.readableBytesView)
