@@ -88,6 +88,7 @@ extension CacheService {
 
     /// Ends a save that will not be committed.
     package func endSession(_ session: String, in project: ProjectName) async throws {
+        defer { self.visibility.tick() }
         try await self.catalog.end(self.session(session, project))
     }
 
@@ -125,6 +126,8 @@ extension CacheService {
                 session: session
             )
         )
+        // The session's pins have ended, and an entry may have been replaced.
+        self.visibility.tick()
         return self.conclude(outcome, request)
     }
 

@@ -48,6 +48,10 @@ package struct DiskBlobStore: BlobStore {
         try await self.threads.runIfActive { try Self.open(digest, in: self.layout) }
     }
 
+    package func open(_ digests: [Digest]) async throws -> [StoredBlob] {
+        try await self.threads.runIfActive { try digests.map { try Self.open($0, in: self.layout) } }
+    }
+
     package func put(_ blobs: [NewBlob]) async throws {
         guard !blobs.isEmpty else { return }
         try await self.threads.runIfActive {

@@ -23,6 +23,9 @@ package protocol BlobStore: Sendable {
     /// - Throws: ``CacheError`` with code `notFound` before the first byte is produced, never after.
     func open(_ digest: Digest) async throws -> StoredBlob
 
+    /// Opens several blobs as ``open(_:)`` does, all or none.
+    func open(_ digests: [Digest]) async throws -> [StoredBlob]
+
     /// Stores blobs. Each becomes visible all at once, and when the call returns all of them are durable.
     ///
     /// A blob that is already there is left as it is.
@@ -33,6 +36,15 @@ package protocol BlobStore: Sendable {
 
     /// Lists blobs in the order of their digests, for checks and rebuilding.
     func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo]
+}
+
+extension BlobStore {
+    /// One after the other, for stores that gain nothing from knowing all.
+    package func open(_ digests: [Digest]) async throws -> [StoredBlob] {
+        var blobs: [StoredBlob] = []
+        for digest in digests { blobs.append(try await self.open(digest)) }
+        return blobs
+    }
 }
 
 /// How a blob's bytes are stored.
@@ -99,6 +111,15 @@ package protocol BlobFile: Sendable {
     var size: Int { get }
     /// Reads a range. Blocks on the disk: call it off the cooperative pool.
     func read(_ range: Range<Int>) throws -> ByteBuffer
+    /// Appends to `buffer` what can be read of the start of a range without waiting for the disk.
+    ///
+    /// Never blocks, so an event loop may call it. Returns the number of bytes; 0 says to use ``read(_:)``.
+    func readCached(_ range: Range<Int>, into buffer: inout ByteBuffer) throws -> Int
+}
+
+extension BlobFile {
+    /// Nothing: a store that cannot tell what is cached leaves all reading to ``read(_:)``.
+    package func readCached(_ range: Range<Int>, into buffer: inout ByteBuffer) throws -> Int { 0 }
 }
 
 /// One row of a listing of what a store holds.

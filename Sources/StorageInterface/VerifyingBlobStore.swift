@@ -34,6 +34,10 @@ package struct VerifyingBlobStore<Base: BlobStore>: BlobStore {
         try await self.base.open(digest)
     }
 
+    package func open(_ digests: [Digest]) async throws -> [StoredBlob] {
+        try await self.base.open(digests)
+    }
+
     /// Verifies all blobs, then stores them: one bad blob and none is stored.
     ///
     /// - Throws: ``CacheError`` with code `digestMismatch` for bytes that are not what they are announced as, and
