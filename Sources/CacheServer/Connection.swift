@@ -14,7 +14,7 @@ struct Connection: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
     /// Larger buffers cost memory, smaller ones system calls.
-    private static let largestReceiveBuffer = 256 * 1_024
+    private static let largestReceiveBuffer = 512 * 1_024
 
     let responder: HTTPChannelHandler.Responder
     let timeouts: ServerConfiguration.Timeouts
@@ -32,6 +32,8 @@ struct Connection: HTTPChannelHandler {
                         maximum: Self.largestReceiveBuffer
                     )
                 )
+                // The connection keeps a buffer for each, also while it is idle.
+                try options.setOption(.maxMessagesPerRead, value: 1)
                 try options.setOption(.tcpOption(.tcp_nodelay), value: 1)
             }
             var limits = NIOHTTPDecoderLimitConfiguration()
@@ -54,7 +56,7 @@ struct Connection: HTTPChannelHandler {
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel,
                 configuration: .init(
-                    backPressureStrategy: .init(lowWatermark: 2, highWatermark: 4),
+                    backPressureStrategy: .init(lowWatermark: 1, highWatermark: 2),
                     isOutboundHalfClosureEnabled: true
                 )
             )

@@ -89,7 +89,9 @@ struct BlobForm {
     let isStored: Bool
     /// The bytes of the body.
     let size: Int
-    /// Strong for the raw bytes. Weak for a frame: another compressor may have made another of the same bytes.
+    /// Strong for the raw bytes, weak for a frame.
+    ///
+    /// Another compressor may have made another frame of the same bytes.
     let tag: String
 
     init(_ record: BlobRecord, request: HTTPFields) {

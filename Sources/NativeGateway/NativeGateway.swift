@@ -21,6 +21,7 @@ package struct NativeGateway: Gateway {
     let probe: ServerProbe
     let ledger = TransferLedger()
     let uploads: AdmissionGate
+    let uploadShare = UploadShare()
     /// Answers about blobs that may be given again on the event loop.
     package let hotAnswers: HotAnswers
 
@@ -96,7 +97,7 @@ package struct NativeLimits: Sendable {
     /// The most bytes of a commit.
     package var commitBody = 1_048_576
     /// The most bytes of a body of blob records.
-    package var blobBody = 72 * 1_048_576
+    package var blobBody = 256 * 1_048_576
     /// The most bytes of an uploaded tar, compressed or not.
     package var tarBody = 64 * 1_073_741_824
     /// The most digests in one question.

@@ -55,28 +55,6 @@ package enum BlobEncoding: UInt8, Hashable, Sendable, CaseIterable {
     case zstd = 1
 }
 
-/// A blob to be stored.
-package struct NewBlob: Sendable {
-    /// The digest of the raw bytes.
-    package var digest: Digest
-    /// How ``content`` is encoded.
-    package var encoding: BlobEncoding
-    /// The number of raw bytes.
-    package var size: Int
-    /// The bytes in their stored form.
-    package var content: ByteBuffer
-
-    package init(digest: Digest, encoding: BlobEncoding, size: Int, content: ByteBuffer) {
-        self.digest = digest
-        self.encoding = encoding
-        self.size = size
-        self.content = content
-    }
-
-    /// The number of bytes in the stored form.
-    package var storedSize: Int { self.content.readableBytes }
-}
-
 /// A blob that was opened.
 package struct StoredBlob: Sendable {
     /// How ``content`` is encoded.
