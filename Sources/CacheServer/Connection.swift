@@ -14,7 +14,7 @@ struct Connection: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
     /// Larger buffers cost memory, smaller ones system calls.
-    private static let largestReceiveBuffer = 512 * 1_024
+    private static let largestReceiveBuffer = 256 * 1_024
 
     let responder: HTTPChannelHandler.Responder
     let timeouts: ServerConfiguration.Timeouts

@@ -67,6 +67,7 @@ enum StoredFrame {
     /// - Parameters:
     ///   - raw: The bytes, piece after piece.
     ///   - size: Their number, at most 4 GiB.
+    /// - Returns: The frame, piece after piece.
     static func pieces(of raw: [ByteBuffer], size: Int) -> [ByteBuffer] {
         var rest = raw[...]
         var frame: [ByteBuffer] = []

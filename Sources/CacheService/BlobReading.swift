@@ -48,9 +48,9 @@ extension CacheService {
 /// Blobs in order, the next ones opened while these are sent.
 package actor OpenBlobs {
     /// How many are opened at once, and so at most held open twice over.
-    private static let batchSize = 8
+    private static let batchSize = 16
     /// At most so many stored bytes are opened at once, because small blobs are read when they are opened.
-    private static let batchBytes = 1_048_576
+    private static let batchBytes = 4 * 1_048_576
 
     private let service: CacheService
     private var rest: ArraySlice<BlobRecord>
