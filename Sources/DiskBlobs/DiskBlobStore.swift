@@ -21,7 +21,7 @@ package struct DiskBlobStore: BlobStore {
     /// Stored forms of at most this many bytes are read when they are opened.
     package static let inlineLimit = 65_536
     /// How many threads one `put` uses.
-    private static let batchesAtOnce = 4
+    private static let batchesAtOnce = 2
 
     private let layout: DiskLayout
     private let threads: NIOThreadPool

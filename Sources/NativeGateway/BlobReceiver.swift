@@ -9,8 +9,6 @@ internal import StorageInterface
 /// Few batches are stored while the next is received, never more: a store that is slower than the network slows the
 /// client down.
 struct BlobReceiver: Sendable {
-    /// The batches of one upload that are in memory at once: one that is received, the others being stored.
-    static let batchesAtOnce = 3
     /// The blobs after which a batch is handed on.
     private static let batchCount = 256
 
@@ -39,7 +37,7 @@ struct BlobReceiver: Sendable {
             var batchBytes = 0
             var stores = 0
             func handOn() async throws {
-                if stores == Self.batchesAtOnce - 1 {
+                while stores >= self.share.pace.storesAtOnce {
                     try await group.next()
                     stores -= 1
                 }
@@ -56,7 +54,7 @@ struct BlobReceiver: Sendable {
                     report.blobs += 1
                     batch.append(blob)
                     batchBytes += blob.storedSize
-                    if batchBytes >= self.share.batchSize || batch.count >= Self.batchCount { try await handOn() }
+                    if batchBytes >= self.share.pace.batchSize || batch.count >= Self.batchCount { try await handOn() }
                 }
             }
             guard records.isAtBoundary else {

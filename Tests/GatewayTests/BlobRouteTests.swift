@@ -97,16 +97,24 @@ import Testing
             let bytes = self.noise(size)
             let path = try await self.upload(bytes, to: server)
             let port = server.port
-            let before = try await self.fastCount(server)
+            var sent = ["GET": 0, "HEAD": 0]
             for (method, coding) in [("GET", "zstd"), ("HEAD", "zstd"), ("GET", "identity"), ("HEAD", "identity")] {
                 let request = "\(method) \(path) HTTP/1.1\r\nHost: t\r\nAccept-Encoding: \(coding)\r\n\r\n"
                 let slow = try await server.send(method, path, headers: ["Accept-Encoding": coding])
-                let again = try await TestServer.offload {
-                    let connection = try RawConnection(port)
-                    // The first one may come from the router, the second cannot, if it is small enough.
-                    _ = try connection.answer(to: request)
-                    return try connection.answer(to: request)
+                if coding == "identity", method == "GET" { #expect(slow.body == bytes) }
+                sent[method, default: 0] += 1
+                // Large bytes that have to be decoded are never hot.
+                guard coding == "zstd" || size <= 65_536 else { continue }
+                let connection = try RawConnection(port)
+                var fast: Answer?
+                // What is hot cools down in a second, and a busy machine may take longer.
+                for _ in 0..<100 where fast == nil {
+                    let before = try await self.fastCount(server)
+                    let answer = try await TestServer.offload { try connection.answer(to: request) }
+                    sent[method, default: 0] += 1
+                    if try await self.fastCount(server) > before { fast = answer }
                 }
+                let again = try #require(fast, "no answer came from the event loop")
                 #expect(again.status == slow.status && again.body == slow.body)
                 #expect(again.headers["tarn-request-id"]?.count == slow.headers["tarn-request-id"]?.count)
                 #expect(again.headers["tarn-request-id"] != slow.headers["tarn-request-id"])
@@ -116,14 +124,12 @@ import Testing
                     again.headers.filter { !volatile.contains($0.key) }
                         == slow.headers.filter { !volatile.contains($0.key) }
                 )
-                if coding == "identity", method == "GET" { #expect(again.body == bytes) }
             }
-            let fast = try await self.fastCount(server) - before
-            #expect(fast >= (size <= 65_536 ? 4 : 2), "\(fast)")
             let text = try await server.send("GET", "/metrics").text
-            let route = "route=\"/v1/projects/{owner}/{name}/blobs/{digest}\",code=\"200\"} "
-            #expect(text.contains("tarn_requests_total{method=\"GET\",\(route)6\n"), "\(text)")
-            #expect(text.contains("tarn_requests_total{method=\"HEAD\",\(route)6\n"))
+            for (method, count) in sent {
+                let series = "method=\"\(method)\",route=\"/v1/projects/{owner}/{name}/blobs/{digest}\",code=\"200\""
+                #expect(text.contains("tarn_requests_total{\(series)} \(count)\n"), "\(text)")
+            }
             #expect(text.contains("tarn_requests_in_flight 1\n"))
         }
     }
@@ -138,7 +144,6 @@ import Testing
             @Sendable func request(_ path: String) -> String {
                 "GET \(path) HTTP/1.1\r\nHost: t\r\nAccept-Encoding: zstd\r\n\r\n"
             }
-            let before = try await self.fastCount(server)
             let paths = [
                 smallPath, largePath, largePath, smallPath, "/healthz", largePath, "/nope", smallPath, smallPath,
             ]
@@ -154,7 +159,6 @@ import Testing
             }
             #expect(sizes[0] == sizes[3] && sizes[3] == sizes[7] && sizes[7] == sizes[8] && sizes[0] < 100)
             #expect(answers[4].text.contains("\"status\":\"ok\""))
-            #expect(try await self.fastCount(server) > before)
         }
     }
 
@@ -183,8 +187,9 @@ import Testing
             let connection = try RawConnection(port)
             let size = try await TestServer.offload {
                 let size = try connection.answer(to: request).body.count
+                _ = try connection.answer(to: request.replacingOccurrences(of: "GET", with: "HEAD"))
                 connection.write(request)
-                _ = try connection.read { $0.count > 0 }
+                _ = try connection.read { !$0.isEmpty }
                 return size
             }
             #expect(try await self.metric("tarn_requests_in_flight", server) == 2)
@@ -204,11 +209,13 @@ import Testing
             let connection = try RawConnection(port)
             let size = try await TestServer.offload {
                 let size = try connection.answer(to: request).body.count
+                _ = try connection.answer(to: request.replacingOccurrences(of: "GET", with: "HEAD"))
                 connection.write(request)
+                _ = try connection.read { !$0.isEmpty }
                 return size
             }
-            while try await self.metric("tarn_fast_requests_total", server) == 0 {}
-            #expect(try await self.metric("tarn_requests_in_flight", server) == 1)
+            // The request for the metrics is one, too.
+            while try await self.metric("tarn_requests_in_flight", server) > 1 {}
             let rest = try await TestServer.offload { try connection.read() }
             #expect(rest.count < size)
             while self.openFiles(named: "\(SHA256.digest(of: bytes))") > 0 {
