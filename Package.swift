@@ -125,7 +125,7 @@ let package = Package(
             name: "NativeGateway",
             dependencies: [
                 "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI", "StorageInterface",
-                hummingbird, httpTypes, logging, nioCore, nioPosix,
+                hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: strict
         ),

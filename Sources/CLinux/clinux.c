@@ -79,6 +79,10 @@ ssize_t tarn_pread_nowait(int file, void *buffer, size_t size, off_t offset) {
     return preadv2(file, &vector, 1, offset, RWF_NOWAIT);
 }
 
+int tarn_start_writeback(int file) {
+    return sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 ssize_t tarn_copy_range(int source, int target, off_t offset, size_t size) {
     off_t from = offset, to = offset;
     return copy_file_range(source, &from, target, &to, size, 0);

@@ -8,8 +8,8 @@ internal import NIOHTTPTypesHTTP1
 
 /// How the server speaks HTTP/1.1 on a connection.
 ///
-/// Hummingbird's own channel fixes the receive buffer at 64 KiB and has no answer to `Expect`; see
-/// ``ConnectionGuard`` for what is added.
+/// Hummingbird's own channel fixes the receive buffer at 64 KiB and has no answer to `Expect`. The pipeline, from the
+/// socket: NIO's codec, ``HeadAnswers``, ``ConnectionGuard``, ``FastPath``, and Hummingbird.
 struct Connection: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -19,6 +19,7 @@ struct Connection: HTTPChannelHandler {
     let responder: HTTPChannelHandler.Responder
     let timeouts: ServerConfiguration.Timeouts
     let maximumHeaderSize: Int
+    let fastPath: FastPath.Environment
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
@@ -31,6 +32,8 @@ struct Connection: HTTPChannelHandler {
                         maximum: Self.largestReceiveBuffer
                     )
                 )
+                // The connection keeps a buffer for each, also while it is idle.
+                try options.setOption(.maxMessagesPerRead, value: 1)
                 try options.setOption(.tcpOption(.tcp_nodelay), value: 1)
             }
             var limits = NIOHTTPDecoderLimitConfiguration()
@@ -45,13 +48,15 @@ struct Connection: HTTPChannelHandler {
                 withEncoderConfiguration: .init(),
                 withDecoderLimitConfiguration: limits
             )
+            try pipeline.addHandler(HeadAnswers())
             try pipeline.addHandler(ConnectionGuard(timeouts: self.timeouts, logger: logger))
+            try pipeline.addHandler(FastPath(self.fastPath))
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
             try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: nil, logger: logger))
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel,
                 configuration: .init(
-                    backPressureStrategy: .init(lowWatermark: 2, highWatermark: 4),
+                    backPressureStrategy: .init(lowWatermark: 1, highWatermark: 2),
                     isOutboundHalfClosureEnabled: true
                 )
             )

@@ -138,7 +138,7 @@ package struct Setting: Sendable {
             (configuration, text) throws(SettingProblem) in
             configuration.limits.commitBody = try Self.bytes(text, atLeast: 1_024)
         },
-        Self("max-blob-body", "SIZE", "72MiB", "a body of blob records") {
+        Self("max-blob-body", "SIZE", "256MiB", "a body of blob records") {
             (configuration, text) throws(SettingProblem) in
             configuration.limits.blobBody = try Self.bytes(text, atLeast: 1_024)
         },

@@ -46,10 +46,14 @@ package struct TarnServer: Sendable {
         let metrics = Metrics()
         let gateway = NativeGateway(
             service: service,
-            threads: threads,
             limits: configuration.limits,
             metrics: metrics,
             probe: ServerProbe(folder: folder, service: service, threads: threads, metrics: metrics)
+        )
+        let fastPath = FastPath.Environment(
+            answers: gateway.hotAnswers,
+            observer: FastObserver(route: NativeGateway.blobRoute, metrics: metrics, logger: logger),
+            threads: threads
         )
         let application = Application(
             router: Self.makeRouter(gateway, metrics),
@@ -57,7 +61,8 @@ package struct TarnServer: Sendable {
                 Connection(
                     responder: responder,
                     timeouts: configuration.timeouts,
-                    maximumHeaderSize: configuration.maximumHeaderSize
+                    maximumHeaderSize: configuration.maximumHeaderSize,
+                    fastPath: fastPath
                 )
             },
             configuration: ApplicationConfiguration(

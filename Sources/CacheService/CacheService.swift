@@ -21,6 +21,8 @@ package final class CacheService: Sendable {
     let budget: Budget
     let traffic = TrafficLog()
     let uploads = UploadsInFlight()
+    /// Moves on whenever a blob may have become invisible to a project.
+    package let visibility = VisibilityClock()
 
     /// Creates the service.
     ///

@@ -137,6 +137,7 @@ extension CacheService {
                 at: now,
                 limit: 100
             )
+            if !step.removed.isEmpty || step.forgotten > 0 { self.visibility.tick() }
             report.removedEntries += step.removed.count
             let freed = try await self.deleteUnreferenced(&report)
             if step.removed.isEmpty, step.forgotten == 0, freed == 0 { break }
@@ -159,6 +160,7 @@ extension CacheService {
             let now = self.now()
             let condemned = try await self.catalog.condemn(limit: 500, except: self.leases.recipes(at: now), at: now)
             guard !condemned.isEmpty else { return freed }
+            self.visibility.tick()
             let bytes = try await self.catalog.forget(condemned) { try await self.blobs.delete($0) }
             report.deletedBlobs += condemned.count
             report.freedBytes += bytes

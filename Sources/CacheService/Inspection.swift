@@ -20,7 +20,8 @@ extension CacheService {
 
     /// Removes, brings back, pins or unpins entries.
     package func change(_ change: EntryChange) async throws -> [Entry] {
-        try await self.catalog.change(change, at: self.now())
+        defer { self.visibility.tick() }
+        return try await self.catalog.change(change, at: self.now())
     }
 
     /// What happened to a key and to keys that start with it, newest first.

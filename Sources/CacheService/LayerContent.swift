@@ -114,39 +114,54 @@ final class LayerLease: Sendable {
     func renew() { self.service.renewLease(self.name) }
 }
 
-/// The stored frames of a layer one after another, or a range of them.
+/// The stored frames of a layer one after another, or a range of them, in few large pieces.
 private actor FrameSource {
-    /// How much is read and sent at once: more would cost memory, less would cost calls.
-    private static let pieceSize = 256 * 1_024
-
     private let service: CacheService
     private let lease: LayerLease
-    private var pending: [(record: BlobRecord, range: Range<Int>)]
-    private var open: (blob: StoredBlob, rest: Range<Int>)?
+    private let blobs: OpenBlobs
+    /// Which bytes of each blob are wanted, the next one last.
+    private var ranges: [Range<Int>]
+    private var open: (content: BlobContent, rest: Range<Int>)?
+    /// The last piece: its memory is used again if nobody else holds it any more.
+    private var last = ByteBuffer()
 
     init(service: CacheService, records: [BlobRecord], range: Range<Int>?, lease: LayerLease) {
         self.service = service
         self.lease = lease
         var offset = 0
         let wanted = range ?? 0..<Int.max
-        self.pending = records.compactMap { record in
+        let parts = records.compactMap { record -> (record: BlobRecord, range: Range<Int>)? in
             defer { offset += record.storedSize }
             let overlap = wanted.clamped(to: offset..<offset + record.storedSize)
             return overlap.isEmpty ? nil : (record, overlap.lowerBound - offset..<overlap.upperBound - offset)
         }
-        self.pending.reverse()
+        self.blobs = OpenBlobs(parts.map(\.record), of: service)
+        self.ranges = parts.map(\.range).reversed()
     }
 
     func next() async throws -> ByteBuffer? {
-        if self.open == nil, let (record, range) = self.pending.popLast() {
-            self.lease.renew()
-            self.open = (try await self.service.open(record), range)
+        var piece = self.last
+        self.last = ByteBuffer()
+        piece.clear(minimumCapacity: CacheService.pieceSize)
+        while piece.readableBytes < CacheService.pieceSize, let (content, rest) = try await self.current() {
+            let end = min(rest.upperBound, rest.lowerBound + CacheService.pieceSize - piece.readableBytes)
+            let range = rest.lowerBound..<end
+            switch content {
+            case .file(let file): try await self.service.read(range, of: file, into: &piece)
+            case .bytes(let buffer): piece.writeImmutableBuffer(try buffer.part(range))
+            }
+            self.open = end < rest.upperBound ? (content, end..<rest.upperBound) : nil
         }
-        guard let (blob, rest) = self.open else { return nil }
-        let piece = rest.prefix(Self.pieceSize)
-        let range = piece.startIndex..<piece.endIndex
-        self.open = range.upperBound < rest.upperBound ? (blob, range.upperBound..<rest.upperBound) : nil
-        return try await self.service.offload { try blob.storedBytes(in: range) }
+        guard piece.readableBytes > 0 else { return nil }
+        self.last = piece
+        return piece
+    }
+
+    private func current() async throws -> (content: BlobContent, rest: Range<Int>)? {
+        if let open = self.open { return open }
+        guard let range = self.ranges.popLast(), let (_, blob) = try await self.blobs.next() else { return nil }
+        self.lease.renew()
+        return (blob.content, range)
     }
 }
 
@@ -237,16 +252,12 @@ private final class GzipStream: @unchecked Sendable {
     }
 }
 
-extension StoredBlob {
-    /// Reads a range of the stored bytes; blocks on the disk.
-    func storedBytes(in range: Range<Int>) throws -> ByteBuffer {
-        switch self.content {
-        case .file(let file): return try file.read(range)
-        case .bytes(let buffer):
-            guard let slice = buffer.getSlice(at: buffer.readerIndex + range.lowerBound, length: range.count) else {
-                throw CacheError(.corrupt, "a blob has only \(buffer.readableBytes) bytes")
-            }
-            return slice
+extension ByteBuffer {
+    /// A range of the readable bytes.
+    fileprivate func part(_ range: Range<Int>) throws -> ByteBuffer {
+        guard let slice = self.getSlice(at: self.readerIndex + range.lowerBound, length: range.count) else {
+            throw CacheError(.corrupt, "a blob has only \(self.readableBytes) bytes")
         }
+        return slice
     }
 }

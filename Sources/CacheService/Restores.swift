@@ -62,6 +62,16 @@ extension CacheService {
         }
     }
 
+    /// Looks one blob up.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if it is not visible to the project.
+    package func describe(_ digest: Digest, in project: ProjectName) async throws -> BlobRecord {
+        guard let record = try await self.catalog.blobs([digest], in: project)[digest] else {
+            throw CacheError(.notFound, "blob \(digest) is not in project \(project)")
+        }
+        return record
+    }
+
     /// Opens a blob that ``describe(_:in:)`` found.
     ///
     /// A row without bytes is damage: the blob is marked missing, so that the entries that need it become misses.
@@ -81,6 +91,7 @@ extension CacheService {
     /// Makes entries that need damaged blobs invisible, and says so in the log.
     func reportDamage(to digests: [Digest]) async throws {
         let entries = try await self.catalog.markMissing(digests, at: self.now())
+        self.visibility.tick()
         self.logger.critical(
             "stored bytes are damaged; their entries are misses until they are saved again",
             metadata: [
@@ -110,6 +121,11 @@ extension CacheService {
 }
 
 extension CacheService {
+    /// Reads a whole blob into memory, decodes it and checks it against its digest.
+    package func decoded(_ record: BlobRecord) async throws -> [UInt8] {
+        try await self.read(record, limit: record.size)
+    }
+
     /// Reads a whole blob of at most `limit` raw bytes into memory and checks it against its digest.
     func read(_ record: BlobRecord, limit: Int) async throws -> [UInt8] {
         guard record.size <= limit else {

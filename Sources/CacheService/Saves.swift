@@ -67,7 +67,7 @@ extension CacheService {
     package func store(_ blobs: [NewBlob], in project: ProjectName, session: String) async throws {
         guard !blobs.isEmpty else { return }
         let session = try self.session(session, project)
-        let framed = try await self.frame(blobs)
+        let framed = try await self.prepare(blobs)
         let digests = framed.map(\.digest)
         let reservation = try await self.makeRoom(for: framed.reduce(0) { $0 + $1.storedSize })
         defer { self.budget.release(reservation) }
@@ -88,6 +88,7 @@ extension CacheService {
 
     /// Ends a save that will not be committed.
     package func endSession(_ session: String, in project: ProjectName) async throws {
+        defer { self.visibility.tick() }
         try await self.catalog.end(self.session(session, project))
     }
 
@@ -125,6 +126,8 @@ extension CacheService {
                 session: session
             )
         )
+        // The session's pins have ended, and an entry may have been replaced.
+        self.visibility.tick()
         return self.conclude(outcome, request)
     }
 
@@ -161,17 +164,18 @@ extension CacheService {
         return now + min(life, self.configuration.maximumTimeToLive ?? life)
     }
 
-    /// Stores every blob as a zstd frame, so that a layer's chunks one after another are a valid `.tar.zst`.
-    private func frame(_ blobs: [NewBlob]) async throws -> [NewBlob] {
-        guard blobs.contains(where: { $0.encoding == .raw }) else { return blobs }
+    /// Compares blobs with their digests, and makes frames of those that are raw.
+    private func prepare(_ blobs: [NewBlob]) async throws -> [NewBlob] {
         let level = self.configuration.compressionLevel
         return try await self.offload {
-            var codec = FrameCodec(level: level)
-            return try blobs.map { blob in
-                guard blob.encoding == .raw else { return blob }
-                let frame = try codec.compress(Array(blob.content.readableBytesView))
-                return NewBlob(digest: blob.digest, encoding: .zstd, size: blob.size, content: ByteBuffer(bytes: frame))
+            var verifier = BlobVerifier()
+            var framer = BlobFramer(level: level)
+            var prepared = blobs
+            for index in prepared.indices {
+                try verifier.verify(&prepared[index])
+                try framer.frame(&prepared[index])
             }
+            return prepared
         }
     }
 }

@@ -49,6 +49,7 @@ extension CacheService {
                 report.problems.append("blob \(record.digest) \(problem)")
                 if repair {
                     _ = try await self.catalog.markMissing([record.digest], at: self.now())
+                    self.visibility.tick()
                     report.repaired += 1
                 }
             }
@@ -93,6 +94,7 @@ extension CacheService {
                 report.problems.append("blob \(file.digest) has \(file.storedSize) bytes but no row")
                 if repair {
                     try await self.blobs.delete([file.digest])
+                    self.visibility.tick()
                     report.repaired += 1
                 }
             }

@@ -58,15 +58,9 @@ struct DiskBatch: ~Copyable {
         }
         self.files.append(file)
         self.staged.append(Staged(name: name, digest: blob.digest, encoding: blob.encoding))
-        try blob.content.withUnsafeReadableBytes { content in
-            var rest = content
-            while !rest.isEmpty {
-                let count = try DiskError.check("storing blob \(blob.digest)") {
-                    write(file, rest.baseAddress, rest.count)
-                }
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            }
-        }
+        try GatheredWrite.write(blob.pieces, to: file, "storing blob \(blob.digest)")
+        // So that the disk works while the next blob is written; what goes wrong is seen by the sync.
+        if self.isDurable { _ = tarn_start_writeback(file) }
     }
 
     private mutating func syncFiles() throws {

@@ -40,4 +40,14 @@ final class DiskBlobFile: BlobFile {
         }
         return buffer
     }
+
+    func readCached(_ range: Range<Int>, into buffer: inout ByteBuffer) throws -> Int {
+        guard range.lowerBound >= 0, range.upperBound <= self.size else {
+            throw CacheError(.invalidRequest, "range \(range) of a blob that is stored in \(self.size) bytes")
+        }
+        // Whatever goes wrong goes wrong again in `read`, which says what it is.
+        return buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: range.count) { room in
+            max(0, tarn_pread_nowait(self.descriptor, room.baseAddress, range.count, off_t(range.lowerBound)))
+        }
+    }
 }

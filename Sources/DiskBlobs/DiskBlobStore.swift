@@ -20,6 +20,8 @@ package struct DiskBlobStore: BlobStore {
 
     /// Stored forms of at most this many bytes are read when they are opened.
     package static let inlineLimit = 65_536
+    /// How many threads one `put` uses.
+    private static let batchesAtOnce = 2
 
     private let layout: DiskLayout
     private let threads: NIOThreadPool
@@ -48,8 +50,24 @@ package struct DiskBlobStore: BlobStore {
         try await self.threads.runIfActive { try Self.open(digest, in: self.layout) }
     }
 
+    package func open(_ digests: [Digest]) async throws -> [StoredBlob] {
+        try await self.threads.runIfActive { try digests.map { try Self.open($0, in: self.layout) } }
+    }
+
     package func put(_ blobs: [NewBlob]) async throws {
         guard !blobs.isEmpty else { return }
+        // Each sync waits for the disk, and disks do many things at once.
+        let count = min(Self.batchesAtOnce, blobs.count)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for part in 0..<count {
+                let blobs = blobs[blobs.count * part / count..<blobs.count * (part + 1) / count]
+                group.addTask { try await self.putBatch(Array(blobs)) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func putBatch(_ blobs: [NewBlob]) async throws {
         try await self.threads.runIfActive {
             var batch = DiskBatch(self.layout, isDurable: self.durability == .strict)
             try batch.store(blobs) { try Self.encoding(of: $0, in: self.layout) != nil }

@@ -14,6 +14,8 @@ final class DiskLayout: Sendable {
     private let stagedCount = Atomic<UInt64>(0)
     /// The `ab/cd` directories whose names are known to be on the disk.
     private let durable = Mutex<Set<UInt16>>([])
+    /// The `ab` directories whose names are known to be on the disk.
+    private let durableParents = Mutex<Set<UInt16>>([])
 
     /// Opens the folders, creating those that are not there, and empties `tmp`.
     init(directory: String) throws {
@@ -86,11 +88,15 @@ final class DiskLayout: Sendable {
         for directory in directories {
             try self.sync(Self.path(of: directory))
         }
-        for parent in Set(fresh.map { $0 >> 8 }) {
+        guard !fresh.isEmpty else { return }
+        let parents = Set(fresh.map { $0 >> 8 })
+        for parent in parents {
             try self.sync(Self.hex(UInt8(parent)))
         }
-        guard !fresh.isEmpty else { return }
-        try DiskError.check("syncing blobs") { fsync(self.blobs) }
+        if !self.durableParents.withLock({ parents.isSubset(of: $0) }) {
+            try DiskError.check("syncing blobs") { fsync(self.blobs) }
+            self.durableParents.withLock { $0.formUnion(parents) }
+        }
         self.durable.withLock { $0.formUnion(fresh) }
     }
 

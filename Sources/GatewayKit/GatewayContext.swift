@@ -19,7 +19,7 @@ package struct GatewayContext: RequestContext {
     package init(source: ApplicationRequestContextSource) {
         self.coreContext = .init(source: source)
         self.channel = source.channel
-        self.requestID = Self.makeRequestID()
+        self.requestID = RequestID.random().text
         self.logger[metadataKey: "hb.request.id"] = nil
         self.logger[metadataKey: "request.id"] = "\(self.requestID)"
     }
@@ -34,6 +34,7 @@ package struct GatewayContext: RequestContext {
         _ write: @escaping @Sendable (inout any ResponseBodyWriter) async throws -> Void
     ) -> Response {
         self.record.isStreamed.store(true, ordering: .relaxed)
+        self.record.hasUnknownLength.store(contentLength == nil, ordering: .relaxed)
         return Response(
             status: status,
             headers: headers,
@@ -43,12 +44,6 @@ package struct GatewayContext: RequestContext {
             }
         )
     }
-
-    private static func makeRequestID() -> String {
-        var generator = SystemRandomNumberGenerator()
-        let text = String(generator.next() as UInt64, radix: 36)
-        return String(repeating: "0", count: 13 - text.count) + text
-    }
 }
 
 /// What the access log and the metrics want to know of a request.
@@ -57,6 +52,8 @@ final class RequestRecord: Sendable {
     let start = ContinuousClock.now
     /// Whether the body is written after the handler has returned.
     let isStreamed = Atomic(false)
+    /// Whether nobody knows how long that body will be.
+    let hasUnknownLength = Atomic(false)
     /// The bytes of the answer's body that were handed to the connection.
     let sentBytes = Atomic(0)
 

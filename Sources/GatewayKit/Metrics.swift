@@ -12,21 +12,53 @@ package final class Metrics: Sendable {
         case histogram
     }
 
-    private struct Family {
+    fileprivate struct Family {
         var help: String
         var kind: Kind
         var values: [String: Double] = [:]
         var histograms: [String: Histogram] = [:]
+        var counters: [String: Counter] = [:]
+        var timings: [String: Timing] = [:]
     }
 
-    private struct Histogram {
+    fileprivate struct Histogram {
         var counts = [Int](repeating: 0, count: Metrics.bounds.count)
         var sum = 0.0
         var count = 0
+
+        mutating func add(_ value: Double) {
+            for (index, bound) in Metrics.bounds.enumerated() where value <= bound { self.counts[index] += 1 }
+            self.sum += value
+            self.count += 1
+        }
+
+        mutating func merge(_ other: Self) {
+            for index in self.counts.indices { self.counts[index] += other.counts[index] }
+            self.sum += other.sum
+            self.count += other.count
+        }
+    }
+
+    /// One series of a counter or a gauge, for code that adds to it so often that looking it up would cost too much.
+    package final class Counter: Sendable {
+        fileprivate let value = Atomic(0)
+
+        /// Adds to the series.
+        package func add(_ amount: Int) { self.value.add(amount, ordering: .relaxed) }
+    }
+
+    /// One series of a histogram, likewise.
+    package final class Timing: Sendable {
+        private let histogram = Mutex(Histogram())
+
+        /// Adds an observation.
+        package func observe(_ value: Double) { self.histogram.withLock { $0.add(value) } }
+
+        fileprivate var current: Histogram { self.histogram.withLock { $0 } }
     }
 
     /// The upper bounds of duration buckets, in seconds.
-    private static let bounds = [
+    fileprivate static let bounds = [
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
     ]
 
@@ -68,11 +100,27 @@ package final class Metrics: Sendable {
     package func observe(_ name: String, _ labels: [(String, String)], _ value: Double) {
         let key = Self.render(labels)
         self.families.withLock { families in
-            var histogram = families[name]?.histograms[key] ?? Histogram()
-            for (index, bound) in Self.bounds.enumerated() where value <= bound { histogram.counts[index] += 1 }
-            histogram.sum += value
-            histogram.count += 1
-            families[name]?.histograms[key] = histogram
+            families[name]?.histograms[key, default: Histogram()].add(value)
+        }
+    }
+
+    /// The series with these labels of a counter or a gauge; what is added to it adds to what ``count(_:_:by:)`` does.
+    package func counter(_ name: String, _ labels: [(String, String)] = []) -> Counter {
+        let key = Self.render(labels)
+        return self.families.withLock { families in
+            let counter = families[name]?.counters[key] ?? Counter()
+            families[name]?.counters[key] = counter
+            return counter
+        }
+    }
+
+    /// The series with these labels of a histogram.
+    package func timing(_ name: String, _ labels: [(String, String)] = []) -> Timing {
+        let key = Self.render(labels)
+        return self.families.withLock { families in
+            let timing = families[name]?.timings[key] ?? Timing()
+            families[name]?.timings[key] = timing
+            return timing
         }
     }
 
@@ -82,10 +130,18 @@ package final class Metrics: Sendable {
         var text = ""
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {
             text += "# HELP \(name) \(family.help)\n# TYPE \(name) \(family.kind.rawValue)\n"
-            for (labels, value) in family.values.sorted(by: { $0.key < $1.key }) {
+            let counters = family.counters.mapValues { Double($0.value.load(ordering: .relaxed)) }
+            let values = family.values.merging(counters.filter { $0.value != 0 }, uniquingKeysWith: +)
+            for (labels, value) in values.sorted(by: { $0.key < $1.key }) {
                 text += "\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(Self.render(value))\n"
             }
-            for (labels, histogram) in family.histograms.sorted(by: { $0.key < $1.key }) {
+            let timings = family.timings.mapValues(\.current).filter { $0.value.count > 0 }
+            let histograms = family.histograms.merging(timings) { sum, more in
+                var sum = sum
+                sum.merge(more)
+                return sum
+            }
+            for (labels, histogram) in histograms.sorted(by: { $0.key < $1.key }) {
                 text += Self.render(name, labels, histogram)
             }
         }

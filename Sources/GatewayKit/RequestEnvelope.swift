@@ -46,6 +46,11 @@ package struct RequestEnvelope<G: Gateway>: RouterMiddleware {
             response = self.fallback.render(Failure(error, of: "server", context: context), for: context)
         }
         response.headers[.requestID] = context.requestID
+        if request.method == .head, context.record.hasUnknownLength.load(ordering: .relaxed) {
+            // The router is going to take the body away and to announce that nothing is left; the connection knows
+            // better when it sees this.
+            response.headers[.transferEncoding] = "chunked"
+        }
         if response.status.code >= 400, request.announcesMore(than: Self.skippableBody) {
             response.headers[.connection] = "close"
         }

@@ -19,8 +19,11 @@ package final class RouteTable: Sendable {
     /// The failure to answer a request with that the router did not find a route for.
     func failure(for request: Request) -> Failure {
         let components = request.uri.path.split(separator: "/", omittingEmptySubsequences: true)
+        let matching = self.routes.withLock { $0.filter { Self.matches($0.path, components) } }
+        // The router prefers words to parameters, as `blobs/fetch` to `blobs/{digest}`.
+        let fewest = matching.map { Self.parameterCount($0.path) }.min()
         var methods = Set(
-            self.routes.withLock { $0.filter { Self.matches($0.path, components) }.map(\.method.rawValue) }
+            matching.filter { Self.parameterCount($0.path) == fewest }.map(\.method.rawValue)
         )
         guard !methods.isEmpty else {
             return Failure(
@@ -34,6 +37,10 @@ package final class RouteTable: Sendable {
             CacheError(.invalidRequest, "this path does not know \(request.method.rawValue); it knows \(allowed)"),
             headers: [.allow: allowed]
         )
+    }
+
+    private static func parameterCount(_ path: RouterPath) -> Int {
+        path.components.count { component in component.description.contains { "{:*".contains($0) } }
     }
 
     private static func matches(_ path: RouterPath, _ components: [Substring]) -> Bool {

@@ -6,16 +6,16 @@ internal import StorageInterface
 
 /// Takes a body of blob records apart and hands it on in batches while the rest arrives.
 ///
-/// One batch is stored while the next is received, never more: a store that is slower than the network slows the
+/// Few batches are stored while the next is received, never more: a store that is slower than the network slows the
 /// client down.
 struct BlobReceiver: Sendable {
-    /// The stored bytes after which a batch is handed on.
-    static let batchSize = 8 * 1_048_576
     /// The blobs after which a batch is handed on.
-    static let batchCount = 256
+    private static let batchCount = 256
 
     /// The most bytes of the body.
     let limit: Int
+    /// How large batches may be now.
+    let share: UploadShare
     /// Stores a batch.
     let store: @Sendable ([NewBlob]) async throws -> Void
 
@@ -32,28 +32,32 @@ struct BlobReceiver: Sendable {
     func receive<Body: AsyncSequence>(_ body: Body) async throws -> Report where Body.Element == ByteBuffer {
         try await withThrowingTaskGroup(of: Void.self) { group in
             var report = Report()
-            var parser = BlobRecordParser()
+            var records = RecordAssembler()
             var batch: [NewBlob] = []
             var batchBytes = 0
+            var stores = 0
             func handOn() async throws {
-                try await group.next()
+                while stores >= self.share.pace.storesAtOnce {
+                    try await group.next()
+                    stores -= 1
+                }
                 let blobs = batch
                 group.addTask { try await self.store(blobs) }
+                stores += 1
                 (batch, batchBytes) = ([], 0)
             }
             for try await piece in body {
                 report.bytes += piece.readableBytes
                 guard report.bytes <= self.limit else { throw Failure.bodyTooLarge(limit: self.limit) }
-                parser.append(piece)
-                while let (header, content) = try parser.next() {
-                    let blob = try NewBlob(header, content)
+                var piece = Self.compact(piece)
+                while let blob = try records.next(from: &piece) {
                     report.blobs += 1
                     batch.append(blob)
                     batchBytes += blob.storedSize
-                    if batchBytes >= Self.batchSize || batch.count >= Self.batchCount { try await handOn() }
+                    if batchBytes >= self.share.pace.batchSize || batch.count >= Self.batchCount { try await handOn() }
                 }
             }
-            guard parser.isAtBoundary else {
+            guard records.isAtBoundary else {
                 throw CacheError(.invalidRequest, "the body ends in the middle of a blob record; send it again")
             }
             if !batch.isEmpty { try await handOn() }
@@ -61,14 +65,12 @@ struct BlobReceiver: Sendable {
             return report
         }
     }
-}
 
-extension NewBlob {
-    /// A record that was received.
-    init(_ header: BlobRecordCoding.Header, _ content: ByteBuffer) throws {
-        guard let encoding = BlobEncoding(rawValue: header.encoding) else {
-            throw CacheError(.invalidRequest, "blob record \(header.digest) has an unknown encoding")
-        }
-        self.init(digest: header.digest, encoding: encoding, size: header.size, content: content)
+    /// A piece that keeps no more than twice its size in memory.
+    ///
+    /// Records are made of the connection's receive buffers as they are, and a large buffer may have received little.
+    private static func compact(_ piece: ByteBuffer) -> ByteBuffer {
+        guard piece.storageCapacity > 2 * piece.readableBytes else { return piece }
+        return ByteBuffer(bytes: piece.readableBytesView)
     }
 }

@@ -2,56 +2,75 @@ internal import CacheModel
 internal import CacheService
 internal import Hummingbird
 internal import NIOCore
-internal import NIOPosix
 internal import NativeAPI
 internal import StorageInterface
 
-/// Writes blobs as blob records; the connection decides the pace.
-struct BlobSender: Sendable {
-    /// How much is read and sent at once: more would cost memory, less would cost calls.
-    private static let pieceSize = 256 * 1_024
+/// Writes blobs in few large pieces; the connection decides the pace.
+///
+/// Small blobs share a piece. Nobody else holds a piece once it is sent, so its memory is used again.
+struct BlobSender {
+    private let service: CacheService
+    private var piece: ByteBuffer
 
-    let service: CacheService
-    let threads: NIOThreadPool
-    let lease: String?
+    init(_ service: CacheService, expecting size: Int) {
+        self.service = service
+        self.piece = ByteBufferAllocator().buffer(capacity: min(size, CacheService.pieceSize))
+    }
 
-    /// Sends all records in order.
-    func send(_ records: [BlobRecord], to writer: inout any ResponseBodyWriter) async throws {
-        for record in records {
-            if let lease = self.lease { self.service.renewLease(lease) }
+    /// Sends blobs as blob records, in order.
+    mutating func send(
+        _ records: [BlobRecord],
+        lease: String?,
+        to writer: inout any ResponseBodyWriter
+    ) async throws {
+        let blobs = OpenBlobs(records, of: self.service)
+        while let (record, blob) = try await blobs.next() {
+            if let lease { self.service.renewLease(lease) }
             let header = BlobRecordCoding.Header(
                 digest: record.digest,
                 encoding: record.encoding.rawValue,
                 size: record.size,
                 storedSize: record.storedSize
             )
-            let blob = try await self.service.open(record)
-            let head = ByteBuffer(bytes: header.bytes)
-            switch blob.content {
-            case .bytes(let buffer): try await writer.write(contentsOf: [head, buffer])
-            case .file(let file): try await self.send(file, size: record.storedSize, after: head, to: &writer)
+            if self.room < BlobRecordCoding.headerSize { try await self.flush(to: &writer) }
+            self.piece.writeBytes(header.bytes)
+            try await self.append(blob.content, size: record.storedSize, to: &writer)
+        }
+        try await self.flush(to: &writer)
+    }
+
+    /// Sends one blob's stored bytes.
+    mutating func send(_ content: BlobContent, size: Int, to writer: inout any ResponseBodyWriter) async throws {
+        try await self.append(content, size: size, to: &writer)
+        try await self.flush(to: &writer)
+    }
+
+    private var room: Int { CacheService.pieceSize - self.piece.readableBytes }
+
+    private mutating func append(
+        _ content: BlobContent,
+        size: Int,
+        to writer: inout any ResponseBodyWriter
+    ) async throws {
+        switch content {
+        case .bytes(let buffer) where buffer.readableBytes <= self.room: self.piece.writeImmutableBuffer(buffer)
+        case .bytes(let buffer):
+            try await self.flush(to: &writer)
+            try await writer.write(buffer)
+        case .file(let file):
+            var offset = 0
+            while offset < size {
+                let end = min(offset + self.room, size)
+                try await self.service.read(offset..<end, of: file, into: &self.piece)
+                offset = end
+                if self.room == 0 { try await self.flush(to: &writer) }
             }
         }
     }
 
-    private func send(
-        _ file: any BlobFile,
-        size: Int,
-        after head: ByteBuffer,
-        to writer: inout any ResponseBodyWriter
-    ) async throws {
-        var pending: ByteBuffer? = head
-        var offset = 0
-        while offset < size {
-            let range = offset..<min(offset + Self.pieceSize, size)
-            let piece = try await self.threads.runIfActive { try file.read(range) }
-            guard piece.readableBytes == range.count else {
-                throw CacheError(.corrupt, "a blob's file is shorter than it was")
-            }
-            try await writer.write(contentsOf: [pending, piece].compactMap(\.self))
-            pending = nil
-            offset = range.upperBound
-        }
-        if let pending { try await writer.write(pending) }
+    private mutating func flush(to writer: inout any ResponseBodyWriter) async throws {
+        guard self.piece.readableBytes > 0 else { return }
+        try await writer.write(self.piece)
+        self.piece.clear()
     }
 }

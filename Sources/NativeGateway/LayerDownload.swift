@@ -43,7 +43,7 @@ struct LayerDownload {
             .acceptRanges: self.hasRanges ? "bytes" : "none",
             .contentDisposition: "attachment; filename=\"\(self.fileName(of: layer))\"",
         ]
-        if let known = request[.ifNoneMatch], Self.names(known, tag) {
+        if let known = request[.ifNoneMatch], ContentCoding.names(known, tag) {
             return Answer(status: .notModified, headers: headers, range: nil)
         }
         guard let size = self.size, let text = request[.range], request[.ifRange].map({ $0 == tag }) ?? true else {
@@ -73,14 +73,6 @@ struct LayerDownload {
         case .canonical: "W/\"\(layer.recipe)\""
         case .exact: "W/\"\(layer.recipe)-\(layer.stamps)\""
         }
-    }
-
-    private static func names(_ list: String, _ tag: String) -> Bool {
-        func opaque(_ text: some StringProtocol) -> Substring {
-            let trimmed = Substring(text).drop { $0 == " " }
-            return trimmed.hasPrefix("W/") ? trimmed.dropFirst(2) : trimmed
-        }
-        return list == "*" || list.split(separator: ",").contains { opaque($0) == opaque(tag) }
     }
 
     private func fileName(of layer: Layer) -> String {

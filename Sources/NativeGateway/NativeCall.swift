@@ -18,6 +18,16 @@ struct NativeCall: Sendable {
     /// The key in the path.
     func key() throws -> CacheKey { try Self.key(self.text("key")) }
 
+    /// The digest in the path.
+    func digest() throws -> Digest {
+        let text = try self.text("digest")
+        do {
+            return try Digest(hex: text)
+        } catch {
+            throw CacheError(.invalidRequest, "'\(text)' in the path is no digest: \(error)")
+        }
+    }
+
     /// The scope in the query, if it is given.
     func scope() throws -> Scope? { try self.query["scope"].map { try Scope($0) } }
 

@@ -4,7 +4,6 @@ package import GatewayKit
 internal import HTTPTypes
 package import Hummingbird
 internal import NIOCore
-package import NIOPosix
 internal import NativeAPI
 
 /// The native API under `/v1`, and what operators ask the server: `/healthz`, `/readyz`, `/metrics`.
@@ -17,34 +16,34 @@ package struct NativeGateway: Gateway {
     package let mount: RouterPath = ""
 
     let service: CacheService
-    let threads: NIOThreadPool
     let limits: NativeLimits
     let metrics: Metrics
     let probe: ServerProbe
     let ledger = TransferLedger()
     let uploads: AdmissionGate
+    let uploadShare = UploadShare()
+    /// Answers about blobs that may be given again on the event loop.
+    package let hotAnswers: HotAnswers
 
     /// Creates the gateway.
     ///
     /// - Parameters:
     ///   - service: The use cases.
-    ///   - threads: Where blobs are read.
     ///   - limits: What one request may ask for.
     ///   - metrics: Where restores and transfers are counted.
     ///   - probe: What the server knows of its own health.
     package init(
         service: CacheService,
-        threads: NIOThreadPool,
         limits: NativeLimits,
         metrics: Metrics,
         probe: ServerProbe
     ) {
         self.service = service
-        self.threads = threads
         self.limits = limits
         self.metrics = metrics
         self.probe = probe
         self.uploads = AdmissionGate(limit: limits.uploads)
+        self.hotAnswers = HotAnswers(visibility: service.visibility)
         metrics.declare("tarn_resolve_total", .counter, "Resolved restores by result.")
         metrics.declare("tarn_blob_bytes_total", .counter, "Stored bytes of blobs that were sent or received.")
         metrics.declare("tarn_saves_total", .counter, "Commits by outcome.")
@@ -54,7 +53,8 @@ package struct NativeGateway: Gateway {
 
     /// All endpoints, in the order of the document.
     var endpoints: [Endpoint] {
-        self.restoreEndpoints + self.saveEndpoints + self.entryEndpoints + self.layerEndpoints + self.serverEndpoints
+        self.restoreEndpoints + self.blobEndpoints + self.saveEndpoints + self.entryEndpoints + self.layerEndpoints
+            + self.serverEndpoints
     }
 
     /// The routes of all endpoints.
@@ -97,7 +97,7 @@ package struct NativeLimits: Sendable {
     /// The most bytes of a commit.
     package var commitBody = 1_048_576
     /// The most bytes of a body of blob records.
-    package var blobBody = 72 * 1_048_576
+    package var blobBody = 256 * 1_048_576
     /// The most bytes of an uploaded tar, compressed or not.
     package var tarBody = 64 * 1_073_741_824
     /// The most digests in one question.

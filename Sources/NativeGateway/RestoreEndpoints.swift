@@ -101,13 +101,13 @@ extension NativeGateway {
         try call.check(question.digests)
         let records = try await self.service.describe(question.digests, in: call.project())
         let size = records.reduce(0) { $0 + BlobRecordCoding.headerSize + $1.storedSize }
-        let sender = BlobSender(service: self.service, threads: self.threads, lease: lease)
         return call.context.stream(
             .ok,
             headers: [.contentType: BlobRecordCoding.mediaType],
             contentLength: size
         ) { writer in
-            try await sender.send(records, to: &writer)
+            var sender = BlobSender(self.service, expecting: size)
+            try await sender.send(records, lease: lease, to: &writer)
             self.metrics.count("tarn_blob_bytes_total", [("operation", "get")], by: size)
             if let family = lease.flatMap(self.ledger.family) { self.service.noteSent(size, for: family) }
         }

@@ -90,10 +90,12 @@ extension NativeGateway {
     @Sendable private func uploadBlobs(_ call: NativeCall) async throws -> Response {
         let (project, session) = (try call.project(), try call.session())
         try call.request.limitBody(to: self.limits.blobBody)
-        let receiver = BlobReceiver(limit: self.limits.blobBody) { batch in
+        let receiver = BlobReceiver(limit: self.limits.blobBody, share: self.uploadShare) { batch in
             try await self.service.store(batch, in: project, session: session)
         }
-        let report = try await self.uploads.whenFree { try await receiver.receive(call.request.body) }
+        let report = try await self.uploads.whenFree {
+            try await self.uploadShare.taking { try await receiver.receive(call.request.body) }
+        }
         self.metrics.count("tarn_blob_bytes_total", [("operation", "put")], by: report.bytes)
         self.ledger.note(report.bytes, session: session)
         return try .json(StoredBlobsResponse(stored: report.blobs))

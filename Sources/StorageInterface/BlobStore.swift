@@ -23,6 +23,9 @@ package protocol BlobStore: Sendable {
     /// - Throws: ``CacheError`` with code `notFound` before the first byte is produced, never after.
     func open(_ digest: Digest) async throws -> StoredBlob
 
+    /// Opens several blobs as ``open(_:)`` does, all or none.
+    func open(_ digests: [Digest]) async throws -> [StoredBlob]
+
     /// Stores blobs. Each becomes visible all at once, and when the call returns all of them are durable.
     ///
     /// A blob that is already there is left as it is.
@@ -35,34 +38,21 @@ package protocol BlobStore: Sendable {
     func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo]
 }
 
+extension BlobStore {
+    /// One after the other, for stores that gain nothing from knowing all.
+    package func open(_ digests: [Digest]) async throws -> [StoredBlob] {
+        var blobs: [StoredBlob] = []
+        for digest in digests { blobs.append(try await self.open(digest)) }
+        return blobs
+    }
+}
+
 /// How a blob's bytes are stored.
 package enum BlobEncoding: UInt8, Hashable, Sendable, CaseIterable {
     /// The raw bytes.
     case raw = 0
     /// One zstd frame with its content size in the header.
     case zstd = 1
-}
-
-/// A blob to be stored.
-package struct NewBlob: Sendable {
-    /// The digest of the raw bytes.
-    package var digest: Digest
-    /// How ``content`` is encoded.
-    package var encoding: BlobEncoding
-    /// The number of raw bytes.
-    package var size: Int
-    /// The bytes in their stored form.
-    package var content: ByteBuffer
-
-    package init(digest: Digest, encoding: BlobEncoding, size: Int, content: ByteBuffer) {
-        self.digest = digest
-        self.encoding = encoding
-        self.size = size
-        self.content = content
-    }
-
-    /// The number of bytes in the stored form.
-    package var storedSize: Int { self.content.readableBytes }
 }
 
 /// A blob that was opened.
@@ -99,6 +89,15 @@ package protocol BlobFile: Sendable {
     var size: Int { get }
     /// Reads a range. Blocks on the disk: call it off the cooperative pool.
     func read(_ range: Range<Int>) throws -> ByteBuffer
+    /// Appends to `buffer` what can be read of the start of a range without waiting for the disk.
+    ///
+    /// Never blocks, so an event loop may call it. Returns the number of bytes; 0 says to use ``read(_:)``.
+    func readCached(_ range: Range<Int>, into buffer: inout ByteBuffer) throws -> Int
+}
+
+extension BlobFile {
+    /// Nothing: a store that cannot tell what is cached leaves all reading to ``read(_:)``.
+    package func readCached(_ range: Range<Int>, into buffer: inout ByteBuffer) throws -> Int { 0 }
 }
 
 /// One row of a listing of what a store holds.

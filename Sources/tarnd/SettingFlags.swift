@@ -183,7 +183,7 @@ struct LimitsFlags: ParsableArguments {
 
     @Option(
         name: .customLong("max-blob-body"),
-        help: ArgumentHelp("a body of blob records (default: 72MiB)", valueName: "SIZE")
+        help: ArgumentHelp("a body of blob records (default: 256MiB)", valueName: "SIZE")
     )
     var maxBlobBody: String?
 

@@ -5,6 +5,7 @@ import LayerFormat
 import LayerKernels
 import Logging
 import NativeAPI
+import Synchronization
 import Testing
 
 /// A whole server on a loopback port, with SQLite and files in a folder of its own.
@@ -75,6 +76,7 @@ struct TestServer: Sendable {
 /// A socket that is read with a deadline: a server that hangs fails the test.
 final class RawConnection: Sendable {
     private let descriptor: Int32
+    private let pending = Mutex(Data())
 
     init(_ port: Int) throws {
         self.descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -121,6 +123,22 @@ final class RawConnection: Sendable {
         }
         return bytes
     }
+
+    /// Everything that was read and not consumed, at least so many bytes; throws if they do not come.
+    func buffered(atLeast size: Int) throws -> Data {
+        var bytes = self.pending.withLock { $0 }
+        var buffer = [UInt8](repeating: 0, count: 1_048_576)
+        while bytes.count < size {
+            let count = recv(self.descriptor, &buffer, buffer.count, 0)
+            guard count > 0 else { throw CacheError(.unavailable, "the answer ends after \(bytes.count) bytes") }
+            bytes += buffer[..<count]
+        }
+        self.pending.withLock { $0 = bytes }
+        return bytes
+    }
+
+    /// Forgets the first bytes of what was read.
+    func consume(_ count: Int) { self.pending.withLock { $0 = Data($0.dropFirst(count)) } }
 
     func exchange(_ bytes: [UInt8]) throws -> [UInt8] {
         self.write(bytes)

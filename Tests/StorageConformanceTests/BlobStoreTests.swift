@@ -24,6 +24,48 @@ struct BlobStoreTests {
     }
 
     @Test(arguments: StoreKind.allCases)
+    func `a blob in many pieces is stored as one`(_ kind: StoreKind) async throws {
+        let directory = try TemporaryDirectory()
+        let store = try await kind.make(in: directory)
+        let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 9) }
+        let pieces = stride(from: 0, to: bytes.count, by: 131).map {
+            ByteBuffer(bytes: bytes[$0..<min($0 + 131, bytes.count)])
+        }
+        let whole = rawBlob(bytes)
+        let blob = NewBlob(digest: whole.digest, encoding: .raw, size: bytes.count, pieces: pieces + [ByteBuffer()])
+        try await store.put([blob])
+        #expect(try await store.open(blob.digest).bytes == bytes)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func `several blobs are opened in order, all or none`(_ kind: StoreKind) async throws {
+        let directory = try TemporaryDirectory()
+        let store = try await kind.make(in: directory)
+        let blobs = [rawBlob([1]), rawBlob([UInt8](repeating: 2, count: 100_000)), rawBlob([])]
+        try await store.put(blobs)
+        let wanted = [blobs[1], blobs[0], blobs[1], blobs[2]]
+        let opened = try await store.open(wanted.map(\.digest))
+        #expect(try opened.map { try $0.bytes } == wanted.map { Array($0.content.readableBytesView) })
+        let error = try await #require(throws: CacheError.self) {
+            try await store.open([blobs[0].digest, rawBlob([9]).digest])
+        }
+        #expect(error.code == .notFound)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func `what can be read without waiting is the start of the range`(_ kind: StoreKind) async throws {
+        let directory = try TemporaryDirectory()
+        let store = try await kind.make(in: directory)
+        let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 9) }
+        try await store.put([rawBlob(bytes)])
+        guard case .file(let file) = try await store.open(rawBlob(bytes).digest).content else { return }
+        var buffer = ByteBuffer(bytes: [9])
+        let count = try file.readCached(1_000..<150_000, into: &buffer)
+        #expect(Array(buffer.readableBytesView) == [9] + bytes[1_000..<(1_000 + count)])
+        #expect(throws: CacheError.self) { try file.readCached(0..<200_001, into: &buffer) }
+    }
+
+    @Test(arguments: StoreKind.allCases)
     func `a missing blob is reported before any byte`(_ kind: StoreKind) async throws {
         let directory = try TemporaryDirectory()
         let store = try await kind.make(in: directory)

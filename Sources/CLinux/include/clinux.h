@@ -28,6 +28,8 @@ int tarn_set_mtime_at(int directory, const char *path, int64_t seconds, int64_t 
 int tarn_set_mtime(int file, int64_t seconds, int64_t nanoseconds);
 /// `preadv2(2)` of one buffer with RWF_NOWAIT: fails with EAGAIN where the bytes are not in the page cache.
 ssize_t tarn_pread_nowait(int file, void *buffer, size_t size, off_t offset);
+/// Starts to write a file's bytes to the disk without waiting for it (`sync_file_range(2)`).
+int tarn_start_writeback(int file);
 /// `copy_file_range(2)` from and to the same offset.
 ssize_t tarn_copy_range(int source, int target, off_t offset, size_t size);
 /// Takes an exclusive `flock(2)` without waiting.
