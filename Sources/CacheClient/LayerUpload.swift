@@ -26,7 +26,7 @@ extension SaveJob {
             result.chunksTotal += known.chunkCount
             result.bytesUploaded += try await self.uploadSmall([stamps])
         } else {
-            let chunks = try await self.uploadChunks(of: scan.tree, into: &result)
+            let chunks = try await self.uploadChunks(of: scan, into: &result)
             let contents = try ContentDigests.encode(scan.tree.contentDigests)
             let recipe = Recipe(
                 treeDigest: scan.tree.treeDigest,
@@ -36,6 +36,7 @@ extension SaveJob {
                 contentDigests: SHA256.digest(of: contents)
             )
             let bytes = try recipe.encoded()
+            self.remember(scan, recipe: bytes, contentDigests: contents)
             result.bytesUploaded += try await self.uploadSmall([stamps, contents, bytes])
             layer = Layer(
                 path: scan.path,
@@ -54,9 +55,24 @@ extension SaveJob {
         return layer
     }
 
-    private func uploadChunks(of tree: ScannedTree, into result: inout SaveResult) async throws -> [ChunkReference] {
-        let total = CanonicalTar.streamSize(of: tree.members)
-        let reader = try await offload { BatchReader(try LayerStream(source: tree)) }
+    private func uploadChunks(of scan: LayerScan, into result: inout SaveResult) async throws -> [ChunkReference] {
+        if let known = try await offload({ self.knownChunks(of: scan) }) {
+            do {
+                return try await self.uploadChunks(of: scan, known: known, into: &result)
+            } catch is ForgottenChunk {
+                // The server does not have them any more, or another server is asked: everything is read after all.
+            }
+        }
+        return try await self.uploadChunks(of: scan, known: nil, into: &result)
+    }
+
+    private func uploadChunks(
+        of scan: LayerScan,
+        known: KnownChunks?,
+        into result: inout SaveResult
+    ) async throws -> [ChunkReference] {
+        let total = CanonicalTar.streamSize(of: scan.tree.members)
+        let reader = try await offload { BatchReader(try LayerStream(source: scan.tree, known: known)) }
         let claims = ClaimedDigests()
         let level = self.request.level
         let encoders = ReusePool { BlobEncoder(level: level) }
@@ -81,6 +97,26 @@ extension SaveJob {
         return chunks
     }
 
+    private func knownChunks(of scan: LayerScan) -> KnownChunks? {
+        guard let directory = self.request.cacheDirectory else { return nil }
+        let folder = self.request.places.folder(of: scan.anchor)
+        let memory = ChunkMemory.load(from: directory, anchor: folder, path: scan.path)
+        return memory?.compare(with: scan.tree.members, contentDigests: scan.tree.contentDigests)
+    }
+
+    /// A memory only saves time; one that cannot be written is no reason to fail.
+    private func remember(_ scan: LayerScan, recipe: [UInt8], contentDigests: [UInt8]) {
+        guard let directory = self.request.cacheDirectory else { return }
+        let folder = self.request.places.folder(of: scan.anchor)
+        try? ChunkMemory.save(
+            recipe: recipe,
+            contentDigests: contentDigests,
+            to: directory,
+            anchor: folder,
+            path: scan.path
+        )
+    }
+
     private func upload(
         _ chunks: [HashedChunk],
         at index: Int,
@@ -88,11 +124,14 @@ extension SaveJob {
         _ encoders: ReusePool<BlobEncoder>
     ) async throws -> UploadedBatch {
         var batch = UploadedBatch(index: index)
-        batch.chunks = chunks.map { ChunkReference(digest: $0.digest, size: $0.chunk.count) }
+        batch.chunks = chunks.map(\.reference)
         let new = claims.claim(chunks)
         guard !new.isEmpty else { return batch }
-        let missing = try await self.client.missingBlobs(new.map(\.digest), session: self.session)
-        let wanted = new.filter { missing.contains($0.digest) }
+        let missing = try await self.client.missingBlobs(new.map(\.reference.digest), session: self.session)
+        let wanted = try new.filter { missing.contains($0.reference.digest) }.map { item in
+            guard let chunk = item.chunk else { throw ForgottenChunk() }
+            return (chunk: chunk, digest: item.reference.digest)
+        }
         guard !wanted.isEmpty else { return batch }
         let records = try await offload {
             try encoders.withElement { encoder in
@@ -153,15 +192,19 @@ private final class ClaimedDigests: Sendable {
 
     /// The chunks whose digests nobody has claimed before.
     func claim(_ wanted: [HashedChunk]) -> [HashedChunk] {
-        self.digests.withLock { digests in wanted.filter { digests.insert($0.digest).inserted } }
+        self.digests.withLock { digests in wanted.filter { digests.insert($0.reference.digest).inserted } }
     }
 }
 
 /// A chunk and its name.
 private struct HashedChunk: Sendable {
-    var chunk: RawChunk
-    var digest: Digest
+    var reference: ChunkReference
+    /// Its bytes; none if they were not read, because it was uploaded at the last save.
+    var chunk: RawChunk?
 }
+
+/// A chunk that was not read is not on the server.
+private struct ForgottenChunk: Error {}
 
 /// A layer's stream that is read batch by batch, each on whatever thread is free.
 ///
@@ -173,13 +216,25 @@ private final class BatchReader: @unchecked Sendable {
 
     init(_ stream: LayerStream) { self.stream = stream }
 
-    /// The next chunks, `size` bytes or a little more; each is hashed while it is still in the processor's cache.
+    /// The most chunks in a batch: those that are known weigh nothing.
+    private static let maximumCount = 1_000
+
+    /// The next chunks, which were read with `size` bytes or a little more; each is hashed while it is still in the
+    /// processor's cache.
     func next(_ size: Int) throws -> [HashedChunk] {
         var batch: [HashedChunk] = []
-        let end = self.position + size
-        while self.position < end, let chunk = try self.stream.next() {
-            batch.append(HashedChunk(chunk: chunk, digest: chunk.withBytes { SHA256.digest(of: $0) }))
+        var read = 0
+        while read < size, batch.count < Self.maximumCount {
+            if let reference = try self.stream.nextKnown() {
+                batch.append(HashedChunk(reference: reference))
+                self.position += reference.size
+                continue
+            }
+            guard let chunk = try self.stream.next() else { break }
+            let digest = chunk.withBytes { SHA256.digest(of: $0) }
+            batch.append(HashedChunk(reference: ChunkReference(digest: digest, size: chunk.count), chunk: chunk))
             self.position += chunk.count
+            read += chunk.count
         }
         return batch
     }

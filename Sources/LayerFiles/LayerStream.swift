@@ -1,4 +1,4 @@
-internal import LayerFormat
+public import LayerFormat
 public import LayerKernels
 
 /// The canonical tar of a source, cut into chunks, one after the other.
@@ -10,6 +10,7 @@ public final class LayerStream {
     private let sparseFiles: [Stamps.SparseFile]
     private let reader: any LayerReader
     private let cutter: ChunkCutter
+    private let known: KnownChunks?
     private let pool: WindowPool
     private var window: StreamWindow
     private var position = 0
@@ -29,9 +30,17 @@ public final class LayerStream {
     private var nextExtent = 0
     private var padding = 0
     private var isEnded = false
+    private lazy var layout = StreamLayout(of: self.members)
 
     /// Starts a stream.
-    public init(source: some LayerSource, cutter: ChunkCutter = .layers) throws {
+    ///
+    /// - Parameters:
+    ///   - source: The members and their bytes.
+    ///   - cutter: Where to cut.
+    ///   - known: The chunks that ``nextKnown()`` may pass over.
+    /// - Throws: What the source throws that cannot be read.
+    public init(source: some LayerSource, cutter: ChunkCutter = .layers, known: KnownChunks? = nil) throws {
+        self.known = known
         self.members = source.members
         self.sparseFiles = source.stamps.sparseFiles
         self.reader = try source.makeReader()
@@ -59,6 +68,54 @@ public final class LayerStream {
         self.position += count
         self.offset += count
         return chunk
+    }
+
+    /// Passes over the next chunk if it is known, without reading it.
+    ///
+    /// - Returns: The chunk; `nil` if it is not known, and ``next()`` has to read it.
+    /// - Throws: ``TreeError``, as ``next()`` does.
+    public func nextKnown() throws -> ChunkReference? {
+        guard let chunk = self.known?.chunk(at: self.offset) else { return nil }
+        self.offset += chunk.size
+        if self.filled - self.position >= chunk.size {
+            self.position += chunk.size
+        } else {
+            // The rest of the window was read ahead for nothing.
+            self.position = self.filled
+            try self.seek(to: self.offset)
+        }
+        return chunk
+    }
+
+    /// Lets the stream go on at an offset behind all that was read.
+    private func seek(to target: Int) throws {
+        let layout = self.layout
+        guard let member = layout.member(at: target) else {
+            (self.nextMember, self.isEnded) = (self.members.count, true)
+            self.pending.removeAll(keepingCapacity: true)
+            (self.pendingStart, self.fileOffset, self.fileSize) = (0, 0, 0)
+            self.padding = layout.size - target
+            return
+        }
+        while self.nextSparse < self.sparseFiles.count, self.sparseFiles[self.nextSparse].member < member {
+            self.nextSparse += 1
+        }
+        (self.nextMember, self.fileOffset, self.fileSize, self.padding) = (member, 0, 0, 0)
+        try self.startMember()
+        let start = layout.contentOffset(of: member)
+        guard target >= start else {
+            self.pendingStart = target - layout.headerOffset(of: member)
+            return
+        }
+        self.pendingStart = self.pending.count
+        let inside = target - start
+        if inside > 0, inside < PycHeader.size, self.members.withPath(at: member, { self.mayHaveStamp($0) }) {
+            _ = try self.takeSplitHeader()
+            self.pendingStart = inside
+        } else {
+            self.fileOffset = min(inside, self.fileSize)
+            self.padding -= inside - self.fileOffset
+        }
     }
 
     /// Goes on in a new window; what is not cut yet moves along.

@@ -81,71 +81,45 @@ extension StatCache {
     ///   - path: The path of the tree below it.
     /// - Returns: An empty cache if there is none, or none that can be used.
     public static func load(from directory: String, anchor: String, path: String) -> Self {
-        let file = Descriptor(open(self.fileName(directory, anchor, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW))
-        var status = stat()
-        guard file.number >= 0, fstat(file.number, &status) == 0 else { return Self() }
-        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(status.st_size), alignment: 16)
-        defer { bytes.deallocate() }
-        guard readFully(file.number, bytes, at: 0) == bytes.count else { return Self() }
-        return self.decode(UnsafeRawBufferPointer(bytes), tree: self.treeDigest(anchor, path)) ?? Self()
+        let file = CacheFile(in: directory, anchor: anchor, path: path, kind: "stat")
+        guard let bytes = file.read() else { return Self() }
+        return bytes.withUnsafeBytes { self.decode($0, tree: CacheFile.treeDigest(anchor, path)) } ?? Self()
     }
 
     /// Replaces the cache of one tree atomically.
     ///
     /// - Throws: ``TreeError`` if it cannot be written; the earlier cache is still there then.
     public func save(to directory: String, anchor: String, path: String) throws(TreeError) {
-        let name = Self.fileName(directory, anchor, path)
-        let temporary = name + ".\(getpid()).\(UInt32.random(in: 0 ... .max))"
-        let file = Descriptor(open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600))
-        guard file.number >= 0 else { throw TreeError(errno: errno, "create", temporary.utf8) }
-        let isWritten = self.encode(tree: Self.treeDigest(anchor, path)).withUnsafeBytes {
-            writeFully(file.number, $0, at: 0)
-        }
-        guard isWritten, rename(temporary, name) == 0 else {
-            let error = TreeError(errno: errno, "write", name.utf8)
-            unlink(temporary)
-            throw error
-        }
+        let file = CacheFile(in: directory, anchor: anchor, path: path, kind: "stat")
+        try file.write(self.encode(tree: CacheFile.treeDigest(anchor, path)))
     }
 
-    private static func treeDigest(_ anchor: String, _ path: String) -> Digest {
-        SHA256.digest(of: Array(anchor.utf8) + [0] + Array(path.utf8))
-    }
-
-    private static func fileName(_ directory: String, _ anchor: String, _ path: String) -> String {
-        "\(directory)/\(self.treeDigest(anchor, path)).stat"
-    }
-
-    /// Magic, record size, count, digest of anchor and path; the records; the digest of everything before.
+    /// Magic, record size, count, digest of anchor and path; the records.
     private func encode(tree: Digest) -> [UInt8] {
         let stride = MemoryLayout<Record>.stride
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(56 + self.records.count * stride + Digest.byteCount)
+        bytes.reserveCapacity(56 + self.records.count * stride)
         for number in [Self.magic, UInt64(stride), UInt64(self.records.count)] {
             withUnsafeBytes(of: number) { bytes.append(contentsOf: $0) }
         }
         tree.append(to: &bytes)
         self.records.withUnsafeBytes { bytes.append(contentsOf: $0) }
-        SHA256.digest(of: bytes).append(to: &bytes)
         return bytes
     }
 
     private static func decode(_ bytes: UnsafeRawBufferPointer, tree: Digest) -> Self? {
         let headerSize = 24 + Digest.byteCount
         let stride = MemoryLayout<Record>.stride
-        guard bytes.count >= headerSize + Digest.byteCount else { return nil }
+        guard bytes.count >= headerSize else { return nil }
         let numbers = (0..<3).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
         guard numbers[0] == self.magic, numbers[1] == UInt64(stride), numbers[2] < 1 << 32 else { return nil }
-        let bodyEnd = bytes.count - Digest.byteCount
-        guard bodyEnd == headerSize + Int(numbers[2]) * stride else { return nil }
-        guard Digest(loading: UnsafeRawBufferPointer(rebasing: bytes[24...])) == tree,
-            SHA256.digest(of: UnsafeRawBufferPointer(rebasing: bytes[..<bodyEnd]))
-                == Digest(loading: UnsafeRawBufferPointer(rebasing: bytes[bodyEnd...]))
+        guard bytes.count == headerSize + Int(numbers[2]) * stride,
+            Digest(loading: UnsafeRawBufferPointer(rebasing: bytes[24...])) == tree
         else { return nil }
         var cache = Self()
         cache.records = [Record](unsafeUninitializedCapacity: Int(numbers[2])) { records, count in
             UnsafeMutableRawBufferPointer(records).copyMemory(
-                from: UnsafeRawBufferPointer(rebasing: bytes[headerSize..<bodyEnd])
+                from: UnsafeRawBufferPointer(rebasing: bytes[headerSize...])
             )
             count = Int(numbers[2])
         }

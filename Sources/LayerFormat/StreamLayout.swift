@@ -19,6 +19,9 @@ public struct StreamLayout: Sendable, Hashable {
         self.size = offset + CanonicalTar.endMarkerSize
     }
 
+    /// Where the end marker starts.
+    public var markerOffset: Int { self.size - CanonicalTar.endMarkerSize }
+
     /// Where the header of a member starts, its PAX header included.
     public func headerOffset(of index: Int) -> Int { self.headerOffsets[index] }
 
@@ -27,7 +30,7 @@ public struct StreamLayout: Sendable, Hashable {
 
     /// The member whose header or content holds a byte of the stream; `nil` for the end marker.
     public func member(at offset: Int) -> Int? {
-        guard offset >= 0, offset < self.size - CanonicalTar.endMarkerSize else { return nil }
+        guard offset >= 0, offset < self.markerOffset else { return nil }
         var lower = 0
         var upper = self.headerOffsets.count
         while upper - lower > 1 {

@@ -93,6 +93,29 @@ struct RestoredTreeTests {
         }
     }
 
+    @Test func `a tree that changed a little is saved whole, also where the last save was elsewhere`() throws {
+        let server = try TarnServer()
+        let job = try Job(server.url)
+        let script = "mkdir tree; for i in $(seq 40); do head -c 200000 /dev/urandom > tree/$i.bin; done"
+        try shell(script, in: job.directory)
+        _ = try job.save("first", "tree")
+        try shell("echo more >> tree/20.bin; rm tree/3.bin; sleep 0.2", in: job.directory)
+        let wanted = try Self.snapshot(job.directory, "tree")
+        #expect(try job.save("second", "tree")["chunksUploaded"] as? Int ?? 0 < 8)
+        // Nothing of what the client remembers is in another project.
+        job.environment["TARN_PROJECT"] = "acme/other"
+        try shell("echo less > tree/21.bin; rm -r tree/4.bin", in: job.directory)
+        let other = try Self.snapshot(job.directory, "tree")
+        #expect(try job.save("third", "tree")["chunksUploaded"] as? Int ?? 0 > 8)
+        try shell("rm -r tree", in: job.directory)
+        _ = try job.restore("third")
+        #expect(try Self.snapshot(job.directory, "tree") == other)
+        job.environment["TARN_PROJECT"] = "acme/shop"
+        try shell("rm -r tree", in: job.directory)
+        _ = try job.restore("second")
+        #expect(try Self.snapshot(job.directory, "tree") == wanted)
+    }
+
     @Test func `an image archive outside of the project comes back`() throws {
         let server = try TarnServer()
         let job = try Job(server.url)
