@@ -46,6 +46,7 @@ class Case:
     teardown: Optional[Callable[[], None]] = None
     warmups: int = 1
     rounds: Optional[int] = None  # at most so many, for a case that takes long
+    shares: bool = False  # whether the servers that it started serve the factory's next case, too
 
 
 FACTORIES = {}

@@ -101,7 +101,8 @@ def resolve(context, kind, catalogs):
 
     names = list(catalogs.counts)[::-1]  # the biggest is ours, the small ones are what it is compared with
     title = f"POST resolve of {kind.title}, keep-alive; wall and CPU of 1,000 requests"
-    return Case(f"resolve-{kind.name}", title, [side(name) for name in names], rounds=3 if context.quick else 5)
+    return Case(f"resolve-{kind.name}", title, [side(name) for name in names], rounds=3 if context.quick else 5,
+                shares=True)
 
 
 def resolves(context):

@@ -166,7 +166,7 @@ def big_downloads(servers):
     big = BigDownload(servers)
     return [
         Case("get-100MiB", "GET of a stored layer of 100 MiB by curl, no TLS", [big.curl("tarn"), big.curl("nginx")],
-             big.setup),
+             big.setup, shares=True),
         Case("get-100MiB-raw", "the same by a client that only reads its socket", [big.raw("tarn"), big.raw("nginx")]),
     ]
 
