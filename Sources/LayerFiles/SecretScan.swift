@@ -1,5 +1,5 @@
 internal import CacheModel
-public import LayerFormat
+internal import LayerFormat
 
 /// Looks for secrets in what is about to be saved: whoever may read a cache may read all of it.
 ///
