@@ -45,7 +45,9 @@ enum SecretNames {
         "", "txt", "json", "yml", "yaml", "toml", "ini", "cfg", "conf", "config", "properties", "xml", "sh", "tfvars",
         "bak", "old", "orig", "backup", "token", "secret",
     ]
-    private static let hints = ["secret", "token", "cred", "passw", "private", "key", "rsa", "ed25519", "ecdsa", "id_"]
+    private static let hints = [
+        "secret", "token", "cred", "passw", "private", "key", "rsa", "ed25519", "ecdsa", "id_",
+    ].map { Array($0.utf8) }
     /// The largest file that is looked at for a hint alone.
     private static let hintLimit = 65_536
     /// A service account's document is about this long, whatever its name.
@@ -98,34 +100,56 @@ enum SecretNames {
     /// What to look for in a file.
     ///
     /// - Parameters:
-    ///   - path: Its path, with that of the anchor before it.
-    ///   - size: Its size.
+    ///   - path: Its path below the anchor.
+    ///   - anchor: The anchor.
+    ///   - size: The file's size.
     /// - Returns: Nothing for most files.
-    static func checks(for path: String, size: Int) -> SecretChecks {
+    static func checks(for path: UnsafeBufferPointer<UInt8>, anchor: String, size: Int) -> SecretChecks {
         guard size >= 8 else { return [] }
-        let parts = path.split(separator: "/").suffix(2).map { $0.lowercased() }
-        guard let name = parts.last else { return [] }
-        let folder = parts.count > 1 ? parts[0] : ""
-        let ending = Self.ending(of: name) ?? ""
+        let bytes = path.dropping(path.lastSlash.map { $0 + 1 } ?? 0).map(Self.lower)
+        let dot = bytes.lastIndex(of: UInt8(ascii: "."))
+        let name = String(decoding: bytes, as: UTF8.self)
+        let ending = dot.map { String(decoding: bytes[($0 + 1)...], as: UTF8.self) } ?? ""
         var checks = Self.names[name] ?? []
         checks.formUnion(Self.extensions[ending] ?? [])
-        if name == ".env" || name.hasPrefix(".env.") || name == ".envrc" {
+        if bytes.starts(with: ".env".utf8), name == ".env" || name == ".envrc" || name.hasPrefix(".env.") {
             checks.formUnion([.environment, .token, .privateKey])
         }
-        if folder == ".ssh" || folder == "private-keys-v1.d" { checks.formUnion(.privateKey) }
-        if Self.texts.contains(ending), size <= Self.hintLimit, Self.hints.contains(where: { name.contains($0) }) {
+        if Self.isKeyFolder(path, anchor: anchor) { checks.formUnion(.privateKey) }
+        if size <= Self.hintLimit, Self.texts.contains(ending), Self.hasHint(bytes) {
             checks.formUnion([.privateKey, .token])
             if ending == "json" { checks.formUnion(.cloudDocument) }
             if name.contains("cred") { checks.formUnion(.git) }
         }
-        if ending == "json", checks.isEmpty, Self.serviceAccountSizes.contains(size), !Self.isInstalled(path) {
+        if checks.isEmpty, ending == "json", Self.serviceAccountSizes.contains(size), !Self.isInstalled(path, name) {
             checks.formUnion(.serviceAccount)
         }
         return checks
     }
 
-    private static func isInstalled(_ path: String) -> Bool {
-        path.contains("/node_modules/") || path.contains("/site-packages/") || path.hasSuffix("/package.json")
+    private static func hasHint(_ name: [UInt8]) -> Bool {
+        name.indices.contains { start in
+            Self.hints.contains { name[start] == $0[0] && name[start...].starts(with: $0) }
+        }
+    }
+
+    /// Whether a file stands where there are only keys and what belongs to them.
+    private static func isKeyFolder(_ path: UnsafeBufferPointer<UInt8>, anchor: String) -> Bool {
+        for folder in [".ssh", "private-keys-v1.d"] {
+            guard let slash = path.lastSlash else {
+                if anchor.hasSuffix(folder) { return true }
+                continue
+            }
+            let count = folder.utf8.count
+            if slash >= count, path[slash - count..<slash].elementsEqual(folder.utf8) { return true }
+        }
+        return false
+    }
+
+    private static func isInstalled(_ path: UnsafeBufferPointer<UInt8>, _ name: String) -> Bool {
+        let path = UnsafeRawBufferPointer(path)
+        return name == "package.json" || path.position(of: "node_modules/") != nil
+            || path.position(of: "site-packages/") != nil || path.position(of: "checkouts/") != nil
     }
 
     // MARK: Keys that everybody has
@@ -141,7 +165,7 @@ enum SecretNames {
 
     /// Whether a file belongs to the tests or examples of an installed package; what it holds is known to everybody.
     static func isPublishedFixture(_ path: String) -> Bool {
-        let folders = path.split(separator: "/").dropLast()
+        let folders = path.lowercased().split(separator: "/").dropLast()
         // `lib/python3.12/test` is Python's own.
         let start = folders.firstIndex { Self.installations.contains($0) || $0.hasPrefix("python3.") }
         guard let start else { return false }

@@ -34,12 +34,13 @@ public enum SecretScan {
                 guard let original = known[members.target(at: index)] else { continue }
                 file = original
             }
-            let path = prefix + Member.display(members.path(at: index))
             let size = members.size(at: file)
-            let checks = SecretNames.checks(for: path, size: size)
+            let checks = members.withPath(at: index) { SecretNames.checks(for: $0, anchor: anchor, size: size) }
             guard !checks.isEmpty else { continue }
             let hits = SecretText(try Self.read(file, min(size, Self.limit), from: reader)).hits(checks)
-            guard !hits.isEmpty, !SecretNames.isPublishedFixture(path) else { continue }
+            guard !hits.isEmpty else { continue }
+            let path = prefix + Member.display(members.path(at: index))
+            guard !SecretNames.isPublishedFixture(path) else { continue }
             findings += hits.map { FoundSecret(path: path, kind: $0.kind, what: $0.what, line: $0.line) }
         }
         return findings

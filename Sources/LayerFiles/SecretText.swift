@@ -17,20 +17,7 @@ final class SecretText {
 
     /// The first position of a text at or after `start`.
     func position(of text: StaticString, from start: Int = 0) -> Int? {
-        let count = text.utf8CodeUnitCount
-        guard count > 0 else { return nil }
-        return self.bytes.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return nil }
-            var next = start
-            while next + count <= bytes.count {
-                let room = bytes.count - count + 1 - next
-                guard let found = memchr(base + next, Int32(text.utf8Start[0]), room) else { return nil }
-                let position = UnsafeRawPointer(found) - base
-                if memcmp(base + position, text.utf8Start, count) == 0 { return position }
-                next = position + 1
-            }
-            return nil
-        }
+        self.bytes.withUnsafeBytes { $0.position(of: text, from: start) }
     }
 
     /// All positions of a text.
@@ -94,6 +81,23 @@ struct SecretLine {
         guard let cut = text.firstIndex(where: { separators.contains($0) }) else { return nil }
         let value = String(text[text.index(after: cut)...]).trimmed(" \t,;").trimmed("\"'")
         return (String(text[..<cut]).trimmed(" \t\"'").lowercased(), value)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The first position of a text at or after `start`.
+    func position(of text: StaticString, from start: Int = 0) -> Int? {
+        let count = text.utf8CodeUnitCount
+        guard count > 0, let base = self.baseAddress else { return nil }
+        var next = start
+        while next + count <= self.count {
+            let room = self.count - count + 1 - next
+            guard let found = memchr(base + next, Int32(text.utf8Start[0]), room) else { return nil }
+            let position = UnsafeRawPointer(found) - base
+            if memcmp(base + position, text.utf8Start, count) == 0 { return position }
+            next = position + 1
+        }
+        return nil
     }
 }
 

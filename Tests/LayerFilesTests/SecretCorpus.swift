@@ -207,6 +207,7 @@ enum SecretCorpus {
             ("venv/lib/python3.12/test/certdata/keycert.pem", key),
             ("node_modules/public-encrypt/test/rsa.1024.priv.pem", key),
             ("go/pkg/mod/golang.org/x/crypto/testdata/id_rsa", key),
+            (".build/checkouts/async-http-client/Tests/Resources/key.pem", key),
             ("src/keys.py", "KEY = '''\(key)'''\n"),
             ("docs/key.txt", key.replacing(noise, with: "...")),
             ("home/.ssh/id_rsa.pub", "ssh-rsa \(noise) me@home\n"),
