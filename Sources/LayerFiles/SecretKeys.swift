@@ -22,8 +22,9 @@ extension SecretText {
         // In JSON and in environment variables line ends are written `\n`.
         while position + 1 < self.bytes.count, self.bytes[position] == UInt8(ascii: "\\") { position += 2 }
         position = self.skippingSpace(position)
+        let headers = ["Proc-Type:", "Version:", "Comment:", "Hash:", "Charset:"]
+        if headers.contains(where: { self.bytes[position...].starts(with: $0.utf8) }) { return true }
         let text = self.text(from: position, upTo: "\n\r\\\"' -")
-        if ["Proc-Type:", "Version:", "Comment:", "Hash:", "Charset:"].contains(text) { return true }
         return text.utf8.count >= 24 && text.utf8.allSatisfy { $0.isBase64 } && text.isVaried
     }
 

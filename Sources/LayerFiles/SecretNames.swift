@@ -157,10 +157,11 @@ enum SecretNames {
     /// Where package managers put what others have published.
     private static let installations: Set<Substring> = [
         "site-packages", "dist-packages", "node_modules", "gems", "mod", "registry", "checkouts", "_cacache",
+        "vendor", "google-cloud-sdk",
     ]
     private static let fixtures: Set<Substring> = [
         "test", "tests", "testing", "testdata", "test_data", "test-data", "__tests__", "spec", "specs", "fixtures",
-        "fixture", "certdata", "example", "examples", "test-ca", "sample", "samples",
+        "fixture", "certdata", "example", "examples", "test-ca", "dummyserver", "sample", "samples",
     ]
 
     /// Whether a file belongs to the tests or examples of an installed package; what it holds is known to everybody.

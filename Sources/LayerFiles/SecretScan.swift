@@ -37,10 +37,9 @@ public enum SecretScan {
             let size = members.size(at: file)
             let checks = members.withPath(at: index) { SecretNames.checks(for: $0, anchor: anchor, size: size) }
             guard !checks.isEmpty else { continue }
-            let hits = SecretText(try Self.read(file, min(size, Self.limit), from: reader)).hits(checks)
-            guard !hits.isEmpty else { continue }
             let path = prefix + Member.display(members.path(at: index))
             guard !SecretNames.isPublishedFixture(path) else { continue }
+            let hits = SecretText(try Self.read(file, min(size, Self.limit), from: reader)).hits(checks)
             findings += hits.map { FoundSecret(path: path, kind: $0.kind, what: $0.what, line: $0.line) }
         }
         return findings

@@ -1,6 +1,8 @@
 import Foundation
 import Glibc
 import LayerFiles
+import LayerFormat
+import Synchronization
 import Testing
 
 struct SecretScanTests {
@@ -68,6 +70,19 @@ struct SecretScanTests {
         #expect(try self.findings().map(\.kind) == [.registryLogin])
     }
 
+    @Test func `only files whose names make them candidates are opened`() throws {
+        for index in 0..<50 {
+            let digest = SecretCorpus.noise(38, UInt64(index))
+            for path in ["a\(index).py", "b\(index).so", "keys/\(index).js", "objects/\(digest)"] {
+                try self.place(Array("text".utf8) + Array(repeating: 1, count: 2_000), at: path)
+            }
+        }
+        try self.place(Array("registry=https://npm.acme.test/\n".utf8), at: ".npmrc")
+        let source = CountingSource(tree: try TreeScanner(anchor: self.sandbox.path, path: "tree").scan())
+        #expect(try SecretScan.findings(in: source, anchor: self.sandbox.path) == [])
+        #expect(source.reads.withLock { $0 } == 1)
+    }
+
     @Test func `damaged and cut files are no reason to stop`() throws {
         for planted in SecretCorpus.planted {
             for count in stride(from: 8, to: planted.content.count, by: 7) {
@@ -75,5 +90,33 @@ struct SecretScanTests {
             }
         }
         _ = try self.findings()
+    }
+}
+
+/// A tree that counts how often its files are read.
+private final class CountingSource: LayerSource {
+    let tree: ScannedTree
+    let reads = Mutex(0)
+    var members: MemberList { self.tree.members }
+    var stamps: Stamps { self.tree.stamps }
+
+    init(tree: ScannedTree) { self.tree = tree }
+
+    func makeReader() throws -> any LayerReader { Reader(self) }
+
+    private final class Reader: LayerReader {
+        private let source: CountingSource
+        private let reader: any LayerReader
+
+        init(_ source: CountingSource) {
+            self.source = source
+            self.reader = source.tree.makeReader()
+        }
+
+        func readContent(ofMember index: Int, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Int
+        {
+            self.source.reads.withLock { $0 += 1 }
+            return try self.reader.readContent(ofMember: index, at: offset, into: buffer)
+        }
     }
 }
