@@ -1,5 +1,5 @@
 package import CacheModel
-internal import LayerFiles
+package import LayerFiles
 internal import LayerFormat
 internal import LayerKernels
 internal import NIOPosix
@@ -27,6 +27,8 @@ package struct SaveJob: Sendable {
         package var allowsEmpty = false
         /// Whether devices, sockets and pipes are left out instead of ending the save.
         package var skipsSpecialFiles = false
+        /// Whether to save what seems to hold secrets.
+        package var allowsSecrets = false
         /// The zstd level.
         package var level = 3
         /// Where stat caches are kept; `nil` to keep none.
@@ -95,6 +97,13 @@ package struct SaveJob: Sendable {
             result.outcome = .refused("there is nothing to save: none of the paths exists or holds anything")
             return
         }
+        if !self.request.allowsSecrets {
+            let secrets = try await self.secrets(in: scans)
+            guard secrets.isEmpty else {
+                result.outcome = .holdsSecrets(secrets)
+                return
+            }
+        }
         let known = try await self.client.knownTrees(scans.map(\.tree.treeDigest), session: self.session)
         var wasKnown = known.allSatisfy { $0 != nil }
         try await self.upload(scans, known: known, into: &result)
@@ -111,6 +120,13 @@ package struct SaveJob: Sendable {
         switch answer.outcome {
         case .saved: result.outcome = wasKnown ? .known : .saved
         case .exists: result.outcome = .exists(answer.entry, isSameContent: answer.isSameContent)
+        }
+    }
+
+    private func secrets(in scans: [LayerScan]) async throws -> [FoundSecret] {
+        let places = self.request.places
+        return try await offload {
+            try scans.flatMap { try SecretScan.findings(in: $0.tree, anchor: places.folder(of: $0.anchor)) }
         }
     }
 
@@ -182,6 +198,8 @@ package struct SaveResult: Sendable {
         case exists(Entry, isSameContent: Bool?)
         /// There was nothing to save, and why.
         case refused(String)
+        /// Nothing was sent, as these files seem to hold secrets.
+        case holdsSecrets([FoundSecret])
     }
 
     package var outcome = Outcome.refused("nothing was done")

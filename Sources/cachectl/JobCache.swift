@@ -2,17 +2,20 @@ internal import CacheClient
 internal import CacheModel
 internal import CommandLineKit
 internal import KeyTemplates
+internal import LayerFiles
 internal import NativeAPI
 
 /// Restores and saves around a command; what goes wrong with the cache is told and, unless the job wants to know, forgotten.
 struct JobCache: Sendable {
     private let settings: Settings
     private let isStrict: Bool
+    private let allowsSecrets: Bool
     private let log = JobLog(usesErrorOutput: true)
 
-    init(_ settings: Settings, isStrict: Bool) {
+    init(_ settings: Settings, isStrict: Bool, allowsSecrets: Bool) {
         self.settings = settings
         self.isStrict = isStrict
+        self.allowsSecrets = allowsSecrets
     }
 
     /// Restores the best entry for some keys.
@@ -51,9 +54,13 @@ struct JobCache: Sendable {
 
     /// Saves paths under a key.
     ///
+    /// - Parameters:
+    ///   - key: The key.
+    ///   - paths: The paths.
+    ///   - secrets: Becomes the files that seem to hold secrets, if the save was refused because of them.
     /// - Returns: Whether there is an entry with the key now.
     /// - Throws: The error of the cache if the job wants to know.
-    func save(_ key: ExpandedKey, paths: [String]) async throws -> Bool {
+    func save(_ key: ExpandedKey, paths: [String], secrets: inout [FoundSecret]) async throws -> Bool {
         do {
             var request = SaveJob.Request(
                 key: try key.cacheKey(),
@@ -63,18 +70,19 @@ struct JobCache: Sendable {
             )
             request.scope = self.settings.scope
             request.cacheDirectory = self.settings.cacheDirectory
+            request.allowsSecrets = self.allowsSecrets
             let result = try await self.settings.withClient("cachectl") { client in
                 try await SaveJob(client: client, request: request, report: { self.tell($0, "Saving") }).run()
             }
             self.log.endProgress()
-            return try self.tell(result)
+            return try self.tell(result, secrets: &secrets)
         } catch {
             try self.forget(error)
             return false
         }
     }
 
-    private func tell(_ result: SaveResult) throws -> Bool {
+    private func tell(_ result: SaveResult, secrets: inout [FoundSecret]) throws -> Bool {
         let bytes = Quantity.describe(bytes: result.bytesUploaded)
         switch result.outcome {
         case .saved: self.log.complain("Saved '\(result.key)': \(bytes) uploaded")
@@ -82,6 +90,10 @@ struct JobCache: Sendable {
         case .exists: self.log.complain("'\(result.key)' exists already, nothing was saved")
         case .refused(let reason):
             throw CacheError(.invalidRequest, "nothing was saved under '\(result.key)': \(reason)")
+        case .holdsSecrets(let found):
+            secrets = found
+            for line in SecretsReport.lines(for: found) { self.log.complain(line) }
+            throw CacheError(.invalidRequest, "nothing was saved under '\(result.key)': \(SecretsReport.reason)")
         }
         return true
     }

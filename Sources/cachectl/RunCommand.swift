@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import CacheModel
 internal import CommandLineKit
 internal import KeyTemplates
+internal import LayerFiles
 
 /// `cachectl run`.
 struct RunCommand: AsyncParsableCommand {
@@ -41,6 +42,9 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "Run the command even if the key was found exactly.")
     var always = false
 
+    @Flag(help: "Save even if files seem to hold private keys, logins or tokens.")
+    var allowSecrets = false
+
     @Flag(help: "Fail if the cache fails.")
     var strict = false
 
@@ -60,13 +64,17 @@ struct RunCommand: AsyncParsableCommand {
         let key = try keys.expand(self.key)
         _ = try key.cacheKey()
         for warning in key.warnings { Messages.warn(warning) }
-        let cache = JobCache(settings, isStrict: self.strict)
+        let cache = JobCache(settings, isStrict: self.strict, allowsSecrets: self.allowSecrets)
         let restored = try await cache.restore([key] + self.restoreKeys(keys))
         var outcome = RunOutcome(key: key.text, restored: restored)
         if restored != .exact || self.always {
             let status = try ChildProcess.run(self.command)
             outcome.status = status
-            if status == 0, restored != .exact { outcome.saved = try await cache.save(key, paths: self.path) }
+            if status == 0, restored != .exact {
+                var secrets: [FoundSecret] = []
+                outcome.saved = try await cache.save(key, paths: self.path, secrets: &secrets)
+                if !secrets.isEmpty { outcome.secrets = SecretsReport.findings(secrets) }
+            }
         }
         if self.options.json { try Output().json(outcome) }
         if let status = outcome.status, status != 0 { throw StatusOnly(status: status) }
@@ -101,4 +109,6 @@ struct RunOutcome: Encodable, Sendable {
     var status: Int32?
     /// Whether the paths were saved.
     var saved = false
+    /// The files that seem to hold secrets, if that is why the paths were not saved.
+    var secrets: [SecretsReport.Finding]?
 }

@@ -20,6 +20,9 @@ struct SaveCache: AsyncParsableCommand {
               save_cache --key tools --path ~/.npm --path node_modules --replace
               save_cache --step step.yml                         a pasted save_cache step
 
+            What seems to hold private keys, logins or tokens is not saved, as whoever may read the cache would get \
+            them; each such file is named. --allow-secrets saves it all the same.
+
             \(JobExit.manual)
             """,
         version: ProgramVersion.text
@@ -45,6 +48,9 @@ struct SaveCache: AsyncParsableCommand {
 
     @Flag(help: "Leave devices, sockets and pipes out instead of refusing to save.")
     var skipSpecial = false
+
+    @Flag(help: "Save even if files seem to hold private keys, logins or tokens.")
+    var allowSecrets = false
 
     @Option(help: ArgumentHelp("The zstd level, 1 to 19.", valueName: "level"))
     var level = 3
@@ -95,6 +101,7 @@ struct SaveCache: AsyncParsableCommand {
         request.replaces = self.replace
         request.allowsEmpty = self.allowEmpty
         request.skipsSpecialFiles = self.skipSpecial
+        request.allowsSecrets = self.allowSecrets
         request.level = self.level
         request.cacheDirectory = settings.cacheDirectory
         try await self.save(request, settings, log)
@@ -114,16 +121,23 @@ struct SaveCache: AsyncParsableCommand {
 
     private func save(_ request: SaveJob.Request, _ settings: Settings, _ log: JobLog) async throws {
         let report = SaveReport(log: log)
+        let result: SaveResult
         do {
-            let result = try await settings.withClient("save_cache") { client in
+            result = try await settings.withClient("save_cache") { client in
                 try await SaveJob(client: client, request: request, report: { report.tell($0) }).run()
             }
             report.tell(result)
             if self.json { try Output().json(SaveDocument(result)) }
         } catch {
-            try self.fail(error, key: request.key, log)
+            return try self.fail(error, key: request.key, log)
+        }
+        if case .holdsSecrets = result.outcome {
+            if self.strict { throw ExitCode(JobExit.failure.rawValue) }
+            log.complain(Self.nothingSaved)
         }
     }
+
+    private static let nothingSaved = "Nothing was saved. The job goes on without the cache."
 
     /// Tells what went wrong; ends well all the same unless the job wants to know.
     private func fail(_ error: any Error, key: CacheKey?, _ log: JobLog) throws {
@@ -133,7 +147,7 @@ struct SaveCache: AsyncParsableCommand {
         log.complain("Error: \(reason)")
         if self.json { try Output().json(SaveDocument(refusedFor: reason, key: key)) }
         if self.strict { throw ExitCode(JobExit(for: error).rawValue) }
-        log.complain("Nothing was saved. The job goes on without the cache.")
+        log.complain(Self.nothingSaved)
     }
 }
 

@@ -1,5 +1,6 @@
 internal import CacheClient
 internal import CacheModel
+internal import CommandLineKit
 
 /// The one JSON object that `--json` prints.
 struct SaveDocument: Encodable {
@@ -21,6 +22,8 @@ struct SaveDocument: Encodable {
     var sameContent: Bool?
     /// With `refused`: why.
     var reason: String?
+    /// With `refused`: the files that seem to hold secrets, if that is why.
+    var secrets: [SecretsReport.Finding]?
 
     init(_ result: SaveResult) {
         switch result.outcome {
@@ -32,6 +35,10 @@ struct SaveDocument: Encodable {
         case .refused(let reason):
             self.outcome = "refused"
             self.reason = reason
+        case .holdsSecrets(let secrets):
+            self.outcome = "refused"
+            self.reason = SecretsReport.reason
+            self.secrets = SecretsReport.findings(secrets)
         }
         self.key = result.key
         self.bytesUploaded = result.bytesUploaded
@@ -50,6 +57,7 @@ struct SaveDocument: Encodable {
     }
     private enum Field: String, CodingKey {
         case outcome, key, bytesUploaded, chunksUploaded, chunksTotal, layers, seconds, sameContent, reason
+        case secrets
     }
 
     /// Writes `key` also where there is none, so that a script finds `null` and not nothing.
@@ -64,5 +72,6 @@ struct SaveDocument: Encodable {
         try fields.encode(self.seconds, forKey: .seconds)
         try fields.encodeIfPresent(self.sameContent, forKey: .sameContent)
         try fields.encodeIfPresent(self.reason, forKey: .reason)
+        try fields.encodeIfPresent(self.secrets, forKey: .secrets)
     }
 }

@@ -40,6 +40,8 @@ struct SaveReport: Sendable {
             }
         case .refused(let reason):
             self.log.line("Skipping cache generation: \(reason)")
+        case .holdsSecrets(let secrets):
+            for line in SecretsReport.lines(for: secrets) { self.log.complain(line) }
         }
     }
 }

@@ -11,6 +11,8 @@ struct VirtualEnvironmentTests {
         celery==5.3.6
         pytest==8.1.1
         networkx==3.2.1
+        requests==2.31.0
+        cryptography==42.0.5
 
         """
     static let install = """
