@@ -56,7 +56,7 @@ def start(context, store):
 
     sides = [side("full", store.folder, f"tarnd --data STORE ({store.count:,} blobs), until GET /readyz is answered"),
              side("empty", lambda: empty, "the same with an empty store")]
-    return Case("server-start", f"server start with {store.count:,} blobs", sides, rounds=5)
+    return Case("server-start", f"server start with {store.count:,} blobs", sides, rounds=5, shares=True)
 
 
 class Asker(threading.Thread):
