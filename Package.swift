@@ -134,8 +134,8 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "NativeAPI", "NativeGateway",
-                "SQLiteCatalog", "StorageInterface",
+                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "LayerFormat", "NativeAPI",
+                "NativeGateway", "SQLiteCatalog", "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
                 nioPosix, serviceLifecycle, unixSignals, yams,
             ],

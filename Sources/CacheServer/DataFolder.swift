@@ -1,6 +1,7 @@
 internal import CLinux
 internal import CacheModel
 internal import Glibc
+package import LayerFormat
 
 /// The folder that a server keeps everything in: marked, locked, and one server's at a time.
 ///
@@ -11,12 +12,17 @@ package final class DataFolder: Sendable {
 
     /// The folder.
     package let path: String
+    /// What the folder's entry records are sealed with.
+    package let recordKey: RecordKey
     private let lock: Int32
 
     /// The database.
     package var catalogPath: String { self.path + "/catalog.sqlite" }
+    /// The file with ``recordKey``.
+    package static func recordKeyPath(in folder: String) -> String { folder + "/records.key" }
     /// Where uploaded tars are kept while they are read.
-    package var spoolPath: String { self.path + "/spool" }
+    package var spoolPath: String { Self.spoolPath(in: self.path) }
+    private static func spoolPath(in folder: String) -> String { folder + "/spool" }
 
     /// Opens a folder, creating it if it is not there, and locks it.
     ///
@@ -34,18 +40,19 @@ package final class DataFolder: Sendable {
         } else if !hasMarker {
             throw CacheError(.invalidRequest, "'\(path)' is no data folder of tarnd: it has no tarn.json")
         }
-        self.lock = try Self.takeLock(path)
+        let lock = try Self.takeLock(path)
         do {
             if access(path + "/tarn.json", F_OK) == 0 {
                 try Self.checkMarker(path)
             } else {
                 try AtomicFile.write("{\"format\": \(Self.format)}\n", to: path + "/tarn.json")
             }
-            guard mkdir(self.spoolPath, 0o700) == 0 || errno == EEXIST else {
-                throw Self.failure("create folder '\(self.spoolPath)'")
-            }
+            self.recordKey = try Self.openRecordKey(Self.recordKeyPath(in: path), folder: path)
+            let spool = Self.spoolPath(in: path)
+            guard mkdir(spool, 0o700) == 0 || errno == EEXIST else { throw Self.failure("create folder '\(spool)'") }
+            self.lock = lock
         } catch {
-            close(self.lock)
+            close(lock)
             throw error
         }
     }
@@ -67,7 +74,23 @@ package final class DataFolder: Sendable {
         unlink(probe)
     }
 
-    private static func requireEmpty(_ path: String) throws {
+    /// Reads the key, or makes one and has it on the disk before anything is sealed with it.
+    private static func openRecordKey(_ path: String, folder: String) throws -> RecordKey {
+        guard access(path, F_OK) != 0 else {
+            let text = try AtomicFile.read(path, limit: 256)
+            do {
+                return try RecordKey(hex: text.prefix { $0 != "\n" })
+            } catch {
+                throw CacheError(.corrupt, "'\(path)' is damaged; copy it from a backup, or move it away", cause: error)
+            }
+        }
+        let key = RecordKey()
+        try AtomicFile.write(key.hex + "\n", to: path, mode: 0o600)
+        try AtomicFile.syncFolder(folder)
+        return key
+    }
+
+    static func requireEmpty(_ path: String) throws {
         guard let directory = opendir(path) else { throw self.failure("read folder '\(path)'") }
         defer { closedir(directory) }
         while let entry = readdir(directory) {
@@ -127,9 +150,9 @@ package final class DataFolder: Sendable {
 /// Small files that are there completely or not at all.
 enum AtomicFile {
     /// Writes a file under its name only once it is complete and synced.
-    static func write(_ text: String, to path: String) throws {
+    static func write(_ text: String, to path: String, mode: mode_t = 0o644) throws {
         let temporary = "\(path).\(getpid()).tmp"
-        let descriptor = tarn_openat(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let descriptor = tarn_openat(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw DataFolder.failure("write '\(path)'") }
         let bytes = Array(text.utf8)
         let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
@@ -139,6 +162,14 @@ enum AtomicFile {
             unlink(temporary)
             throw failure
         }
+    }
+
+    /// Makes the names in a folder durable.
+    static func syncFolder(_ path: String) throws {
+        let descriptor = tarn_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0)
+        guard descriptor >= 0 else { throw DataFolder.failure("open folder '\(path)'") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw DataFolder.failure("sync folder '\(path)'") }
     }
 
     /// Reads a file of at most `limit` bytes.

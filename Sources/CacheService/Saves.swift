@@ -108,7 +108,7 @@ extension CacheService {
             layers: request.layers,
             provenance: request.provenance
         )
-        let recordBytes = try record.encoded()
+        let recordBytes = try record.sealed(with: self.configuration.recordKey)
         let recordDigest = SHA256.digest(of: recordBytes)
         try await self.store([.raw(recordBytes)], in: request.project, session: session.id)
         let outcome = try await self.catalog.commit(
