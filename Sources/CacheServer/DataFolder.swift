@@ -45,7 +45,7 @@ package final class DataFolder: Sendable {
             if access(path + "/tarn.json", F_OK) == 0 {
                 try Self.checkMarker(path)
             } else {
-                try AtomicFile.write("{\"format\": \(Self.format)}\n", to: path + "/tarn.json")
+                try Self.mark(path)
             }
             self.recordKey = try Self.openRecordKey(Self.recordKeyPath(in: path), folder: path)
             let spool = Self.spoolPath(in: path)
@@ -90,20 +90,45 @@ package final class DataFolder: Sendable {
         return key
     }
 
+    /// Makes a folder a data folder.
+    static func mark(_ path: String) throws {
+        try AtomicFile.write("{\"format\": \(Self.format)}\n", to: path + "/tarn.json")
+        try AtomicFile.syncFolder(path)
+    }
+
+    /// Refuses a folder that has anything at all, even a data folder's.
+    static func requireNothing(_ path: String) throws {
+        guard access(path + "/tarn.json", F_OK) != 0 else {
+            throw CacheError(.invalidRequest, "'\(path)' is a data folder with content; name an empty folder")
+        }
+        try self.requireEmpty(path)
+    }
+
+    /// Refuses a folder that has anything of its own.
     static func requireEmpty(_ path: String) throws {
-        guard let directory = opendir(path) else { throw self.failure("read folder '\(path)'") }
+        for name in try self.names(in: path) where !["tarn.lock", "lost+found"].contains(name) {
+            throw CacheError(
+                .invalidRequest,
+                "folder '\(path)' has '\(name)' and no tarn.json: it belongs to something else; name an empty folder"
+            )
+        }
+    }
+
+    /// The names in a folder; none if it is not there.
+    static func names(in path: String) throws -> [String] {
+        guard let directory = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw self.failure("read folder '\(path)'")
+        }
         defer { closedir(directory) }
+        var names: [String] = []
         while let entry = readdir(directory) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            guard [".", "..", "tarn.lock", "lost+found"].contains(name) else {
-                throw CacheError(
-                    .invalidRequest,
-                    "folder '\(path)' has '\(name)' and no tarn.json: it belongs to something else; name an empty folder"
-                )
-            }
+            if name != ".", name != ".." { names.append(name) }
         }
+        return names
     }
 
     private static func takeLock(_ path: String) throws -> Int32 {
@@ -126,7 +151,8 @@ package final class DataFolder: Sendable {
         return descriptor
     }
 
-    private static func checkMarker(_ path: String) throws {
+    /// Refuses folders of newer versions.
+    static func checkMarker(_ path: String) throws {
         let text = try AtomicFile.read(path + "/tarn.json", limit: 4_096)
         let digits = text.split(separator: ":").dropFirst().first?.filter(\.isNumber) ?? ""
         guard text.contains("\"format\""), let format = Int(digits) else {

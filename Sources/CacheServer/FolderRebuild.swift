@@ -71,7 +71,7 @@ package enum FolderRebuild {
         }
         try storage.catalog.checkpoint()
         try storage.catalog.close()
-        try CatalogFiles.sync(new)
+        try CatalogFiles.settle(new)
         return Outcome(report: report, oldCatalog: try CatalogFiles.replace(folder.catalogPath, with: new, at: now))
     }
 }
@@ -79,6 +79,27 @@ package enum FolderRebuild {
 /// The names of a database: the file itself, and SQLite's two beside it.
 enum CatalogFiles {
     static let suffixes = ["", "-wal", "-shm"]
+    /// A database of at most this many bytes is checked at every start; that takes a fraction of a second.
+    static let smallSize = 64 * 1_048_576
+
+    /// Whether the last process that had the database open ended without closing it.
+    static func hasLog(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path + "-wal", &status) == 0 && status.st_size > 0
+    }
+
+    /// Refuses a folder whose database is gone while its blobs are there: a new one would know none of them.
+    static func requireNotLost(in folder: DataFolder) throws {
+        var status = stat()
+        let hasCatalog = stat(folder.catalogPath, &status) == 0 && status.st_size > 0
+        guard !hasCatalog, try DataFolder.names(in: folder.path + "/blobs").contains(where: { $0.utf8.count == 2 })
+        else { return }
+        throw CacheError(
+            .corrupt,
+            "'\(folder.catalogPath)' is gone or empty, but there are blobs; make a new database with "
+                + "tarnd rebuild-index --data '\(folder.path)', or move 'blobs' away to start with nothing"
+        )
+    }
 
     /// Puts `new` in the place of a database, whose files get new names.
     ///
@@ -90,7 +111,11 @@ enum CatalogFiles {
         let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
         let digits = "\(now)".prefix(19).filter(\.isNumber)
         var old = "\(path).\(digits).old"
-        for attempt in 1... where access(old, F_OK) == 0 { old = "\(path).\(digits)-\(attempt).old" }
+        var attempt = 0
+        while access(old, F_OK) == 0 {
+            attempt += 1
+            old = "\(path).\(digits)-\(attempt).old"
+        }
         for suffix in ["-wal", "-shm"] {
             guard rename(path + suffix, old + suffix) == 0 || errno == ENOENT else {
                 throw DataFolder.failure("rename '\(path + suffix)'")
@@ -104,8 +129,12 @@ enum CatalogFiles {
         return hadCatalog ? old : nil
     }
 
-    /// Makes a file's bytes durable.
-    static func sync(_ path: String) throws {
+    /// Makes a closed database durable, and removes SQLite's two files beside it, which are empty.
+    static func settle(_ path: String) throws {
+        guard !self.hasLog(path) else {
+            throw CacheError(.unavailable, "the log of '\(path)' was not emptied; try again")
+        }
+        for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
         let descriptor = tarn_openat(AT_FDCWD, path, O_RDONLY, 0)
         guard descriptor >= 0 else { throw DataFolder.failure("open '\(path)'") }
         defer { close(descriptor) }

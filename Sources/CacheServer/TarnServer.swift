@@ -160,12 +160,26 @@ struct Storage: Sendable {
         _ configuration: ServerConfiguration,
         _ threads: NIOThreadPool
     ) async throws -> Self {
-        try await self.open(
-            folder,
-            catalogPath: folder.catalogPath,
-            isStrict: configuration.durability == .strict,
-            threads
-        )
+        try CatalogFiles.requireNotLost(in: folder)
+        // SQLite removes its log when it is closed.
+        let isSuspect = CatalogFiles.hasLog(folder.catalogPath) || folder.databaseBytes <= CatalogFiles.smallSize
+        do {
+            let storage = try await self.open(
+                folder,
+                catalogPath: folder.catalogPath,
+                isStrict: configuration.durability == .strict,
+                threads
+            )
+            if isSuspect { try await threads.runIfActive { try storage.catalog.requireSound() } }
+            return storage
+        } catch let error as CacheError where error.code == .corrupt {
+            throw CacheError(
+                .corrupt,
+                "the database '\(folder.catalogPath)' is damaged; make a new one with "
+                    + "tarnd rebuild-index --data '\(folder.path)'",
+                cause: error
+            )
+        }
     }
 
     /// Opens the folder's blobs with a database that may have another name than the folder's own.

@@ -158,6 +158,15 @@ extension CacheService {
 }
 
 extension CacheService {
+    /// The entry that has the key of a save already.
+    func holder(of request: SaveRequest) async throws -> Entry? {
+        let pattern = KeyPattern(request.key, match: .exact)
+        let query = KeyQuery([pattern], in: request.project, scopes: [request.scope])
+        return try await self.catalog.resolve(query, at: self.now())?.entry
+    }
+}
+
+extension CacheService {
     /// How many blobs are read at once.
     private static var readers: Int { 8 }
 

@@ -97,6 +97,11 @@ extension CacheService {
     package func save(_ request: SaveRequest) async throws -> SaveOutcome {
         let session = try self.session(request.session, request.project)
         let layers = try await self.check(request.layers, in: request.project)
+        if request.onConflict == .keep, let entry = try await self.holder(of: request) {
+            // No record is stored: a rebuild would take it for a later save of the key.
+            try await self.catalog.end(session)
+            return self.conclude(.exists(entry), request)
+        }
         let now = self.now()
         let expiresAt = try self.expiry(of: request.timeToLive, at: now)
         let record = EntryRecord(

@@ -24,6 +24,8 @@ struct Tarnd: AsyncParsableCommand {
 
             SEE ALSO
               tarnd check --help           checks the data folder of a stopped server
+              tarnd backup --help          copies the data folder, also while the server runs
+              tarnd restore-backup --help  makes a data folder from a backup
               tarnd rebuild-index --help   makes a new database from the stored bytes
 
             EXIT CODES
@@ -70,6 +72,8 @@ struct Tarnd: AsyncParsableCommand {
         let arguments = Array(CommandLine.arguments.dropFirst())
         switch arguments.first {
         case "check": await Check.start(arguments.dropFirst())
+        case "backup": await Backup.start(arguments.dropFirst())
+        case "restore-backup": await RestoreBackup.start(arguments.dropFirst())
         case "rebuild-index": await RebuildIndex.start(arguments.dropFirst())
         default: await Self.start(arguments[...])
         }

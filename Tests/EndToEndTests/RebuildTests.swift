@@ -33,6 +33,13 @@ struct RebuildTests {
 
         for damage in Self.damages {
             try shell(damage, in: server.data)
+            let refused = try Running(
+                Programs.path("tarnd"),
+                ["--data", server.data, "--listen", "127.0.0.1:0"],
+                in: server.data,
+                environment: ProcessInfo.processInfo.environment
+            ).finish()
+            #expect(refused.status == 1 && refused.errors.contains("tarnd rebuild-index --data"), "\(refused.errors)")
             let rebuild = try Running(
                 Programs.path("tarnd"),
                 ["rebuild-index", "--data", server.data],
