@@ -81,7 +81,7 @@ struct CatalogRebuildTests {
     @Test func `an entry that lacks a blob is left out and named`() async throws {
         let test = try TestService()
         let whole = try TestLayer.noise(1, count: 3_000_000)
-        let broken = try TestLayer.noise(2, count: 3_000_000)
+        let broken = try TestLayer.noise(2, count: 3_000_000, mtime: 2_000)
         try await test.save("whole", whole)
         try await test.save("broken", broken)
         for lost in [

@@ -44,7 +44,7 @@ struct BackupTests {
         // A tree of one small file: its chunk, content digests, recipe, stamps, record.
         let second = try backup()
         #expect(second.output.hasPrefix("4 entries in ") && second.output.contains("; 5 new blobs"), "\(second.output)")
-        let before = try RestoredTreeTests.snapshot(job.directory, ".")
+        let before = try (0..<4).map { try RestoredTreeTests.snapshot(job.directory, "t\($0)") }
         #expect(server.stop().status == 0)
 
         try shell("rm -rf '\(server.data)'", in: "/")
@@ -54,7 +54,7 @@ struct BackupTests {
         job.environment["TARN_URL"] = again.url
         try shell("rm -rf t*", in: job.directory)
         for index in 0..<4 { #expect(try job.restore("k\(index)")["outcome"] as? String == "hit") }
-        #expect(try RestoredTreeTests.snapshot(job.directory, ".") == before)
+        #expect(try (0..<4).map { try RestoredTreeTests.snapshot(job.directory, "t\($0)") } == before)
         // The seal came along: a rebuild of the restored folder believes its records.
         #expect(again.stop().status == 0)
         let rebuilt = try self.tarnd("rebuild-index", "--data", server.data)
