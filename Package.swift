@@ -53,6 +53,7 @@ let package = Package(
     targets: [
         // Layer 0: C.
         .target(name: "CLinux"),
+        .target(name: "CSQLiteSettings"),
         .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -99,7 +100,7 @@ let package = Package(
         ),
         .target(
             name: "SQLiteCatalog",
-            dependencies: ["CacheModel", "StorageInterface", grdb],
+            dependencies: ["CSQLiteSettings", "CacheModel", "StorageInterface", grdb],
             swiftSettings: strict
         ),
 
@@ -134,8 +135,8 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "NativeAPI", "NativeGateway",
-                "SQLiteCatalog", "StorageInterface",
+                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "LayerFormat", "NativeAPI",
+                "NativeGateway", "SQLiteCatalog", "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
                 nioPosix, serviceLifecycle, unixSignals, yams,
             ],

@@ -88,6 +88,10 @@ ssize_t tarn_copy_range(int source, int target, off_t offset, size_t size) {
     return copy_file_range(source, &from, target, &to, size, 0);
 }
 
+int tarn_sync_file_system(int file) {
+    return syncfs(file);
+}
+
 int tarn_try_lock(int file) {
     return flock(file, LOCK_EX | LOCK_NB);
 }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import CacheModel
 internal import Glibc
+package import LayerFormat
 
 /// The folder that a server keeps everything in: marked, locked, and one server's at a time.
 ///
@@ -11,12 +12,17 @@ package final class DataFolder: Sendable {
 
     /// The folder.
     package let path: String
+    /// What the folder's entry records are sealed with.
+    package let recordKey: RecordKey
     private let lock: Int32
 
     /// The database.
     package var catalogPath: String { self.path + "/catalog.sqlite" }
+    /// The file with ``recordKey``.
+    package static func recordKeyPath(in folder: String) -> String { folder + "/records.key" }
     /// Where uploaded tars are kept while they are read.
-    package var spoolPath: String { self.path + "/spool" }
+    package var spoolPath: String { Self.spoolPath(in: self.path) }
+    private static func spoolPath(in folder: String) -> String { folder + "/spool" }
 
     /// Opens a folder, creating it if it is not there, and locks it.
     ///
@@ -34,18 +40,19 @@ package final class DataFolder: Sendable {
         } else if !hasMarker {
             throw CacheError(.invalidRequest, "'\(path)' is no data folder of tarnd: it has no tarn.json")
         }
-        self.lock = try Self.takeLock(path)
+        let lock = try Self.takeLock(path)
         do {
             if access(path + "/tarn.json", F_OK) == 0 {
                 try Self.checkMarker(path)
             } else {
-                try AtomicFile.write("{\"format\": \(Self.format)}\n", to: path + "/tarn.json")
+                try Self.mark(path)
             }
-            guard mkdir(self.spoolPath, 0o700) == 0 || errno == EEXIST else {
-                throw Self.failure("create folder '\(self.spoolPath)'")
-            }
+            self.recordKey = try Self.openRecordKey(Self.recordKeyPath(in: path), folder: path)
+            let spool = Self.spoolPath(in: path)
+            guard mkdir(spool, 0o700) == 0 || errno == EEXIST else { throw Self.failure("create folder '\(spool)'") }
+            self.lock = lock
         } catch {
-            close(self.lock)
+            close(lock)
             throw error
         }
     }
@@ -67,20 +74,61 @@ package final class DataFolder: Sendable {
         unlink(probe)
     }
 
-    private static func requireEmpty(_ path: String) throws {
-        guard let directory = opendir(path) else { throw self.failure("read folder '\(path)'") }
+    /// Reads the key, or makes one and has it on the disk before anything is sealed with it.
+    private static func openRecordKey(_ path: String, folder: String) throws -> RecordKey {
+        guard access(path, F_OK) != 0 else {
+            let text = try AtomicFile.read(path, limit: 256)
+            do {
+                return try RecordKey(hex: text.prefix { $0 != "\n" })
+            } catch {
+                throw CacheError(.corrupt, "'\(path)' is damaged; copy it from a backup, or move it away", cause: error)
+            }
+        }
+        let key = RecordKey()
+        try AtomicFile.write(key.hex + "\n", to: path, mode: 0o600)
+        try AtomicFile.syncFolder(folder)
+        return key
+    }
+
+    /// Makes a folder a data folder.
+    static func mark(_ path: String) throws {
+        try AtomicFile.write("{\"format\": \(Self.format)}\n", to: path + "/tarn.json")
+        try AtomicFile.syncFolder(path)
+    }
+
+    /// Refuses a folder that has anything at all, even a data folder's.
+    static func requireNothing(_ path: String) throws {
+        guard access(path + "/tarn.json", F_OK) != 0 else {
+            throw CacheError(.invalidRequest, "'\(path)' is a data folder with content; name an empty folder")
+        }
+        try self.requireEmpty(path)
+    }
+
+    /// Refuses a folder that has anything of its own.
+    static func requireEmpty(_ path: String) throws {
+        for name in try self.names(in: path) where !["tarn.lock", "lost+found"].contains(name) {
+            throw CacheError(
+                .invalidRequest,
+                "folder '\(path)' has '\(name)' and no tarn.json: it belongs to something else; name an empty folder"
+            )
+        }
+    }
+
+    /// The names in a folder; none if it is not there.
+    static func names(in path: String) throws -> [String] {
+        guard let directory = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw self.failure("read folder '\(path)'")
+        }
         defer { closedir(directory) }
+        var names: [String] = []
         while let entry = readdir(directory) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            guard [".", "..", "tarn.lock", "lost+found"].contains(name) else {
-                throw CacheError(
-                    .invalidRequest,
-                    "folder '\(path)' has '\(name)' and no tarn.json: it belongs to something else; name an empty folder"
-                )
-            }
+            if name != ".", name != ".." { names.append(name) }
         }
+        return names
     }
 
     private static func takeLock(_ path: String) throws -> Int32 {
@@ -103,7 +151,8 @@ package final class DataFolder: Sendable {
         return descriptor
     }
 
-    private static func checkMarker(_ path: String) throws {
+    /// Refuses folders of newer versions.
+    static func checkMarker(_ path: String) throws {
         let text = try AtomicFile.read(path + "/tarn.json", limit: 4_096)
         let digits = text.split(separator: ":").dropFirst().first?.filter(\.isNumber) ?? ""
         guard text.contains("\"format\""), let format = Int(digits) else {
@@ -127,9 +176,9 @@ package final class DataFolder: Sendable {
 /// Small files that are there completely or not at all.
 enum AtomicFile {
     /// Writes a file under its name only once it is complete and synced.
-    static func write(_ text: String, to path: String) throws {
+    static func write(_ text: String, to path: String, mode: mode_t = 0o644) throws {
         let temporary = "\(path).\(getpid()).tmp"
-        let descriptor = tarn_openat(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let descriptor = tarn_openat(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw DataFolder.failure("write '\(path)'") }
         let bytes = Array(text.utf8)
         let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
@@ -139,6 +188,14 @@ enum AtomicFile {
             unlink(temporary)
             throw failure
         }
+    }
+
+    /// Makes the names in a folder durable.
+    static func syncFolder(_ path: String) throws {
+        let descriptor = tarn_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0)
+        guard descriptor >= 0 else { throw DataFolder.failure("open folder '\(path)'") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw DataFolder.failure("sync folder '\(path)'") }
     }
 
     /// Reads a file of at most `limit` bytes.

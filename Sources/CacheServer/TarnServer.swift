@@ -165,14 +165,42 @@ struct Storage: Sendable {
         _ configuration: ServerConfiguration,
         _ threads: NIOThreadPool
     ) async throws -> Self {
-        let isStrict = configuration.durability == .strict
+        try CatalogFiles.requireNotLost(in: folder)
+        // SQLite removes its log when it is closed.
+        let isSuspect = CatalogFiles.hasLog(folder.catalogPath) || folder.databaseBytes <= CatalogFiles.smallSize
+        do {
+            let storage = try await self.open(
+                folder,
+                catalogPath: folder.catalogPath,
+                isStrict: configuration.durability == .strict,
+                threads
+            )
+            if isSuspect { try await threads.runIfActive { try storage.catalog.requireSound() } }
+            return storage
+        } catch let error as CacheError where error.code == .corrupt {
+            throw CacheError(
+                .corrupt,
+                "the database '\(folder.catalogPath)' is damaged; make a new one with "
+                    + "tarnd rebuild-index --data '\(folder.path)'",
+                cause: error
+            )
+        }
+    }
+
+    /// Opens the folder's blobs with a database that may have another name than the folder's own.
+    static func open(
+        _ folder: DataFolder,
+        catalogPath: String,
+        isStrict: Bool,
+        _ threads: NIOThreadPool
+    ) async throws -> Self {
         let disk = try await DiskBlobStore(
             directory: folder.path,
             threads: threads,
             durability: isStrict ? .strict : .relaxed
         )
         let catalog = try await threads.runIfActive {
-            try SQLiteCatalog(path: folder.catalogPath, durability: isStrict ? .strict : .relaxed)
+            try SQLiteCatalog(path: catalogPath, durability: isStrict ? .strict : .relaxed)
         }
         let blobs = VerifyingBlobStore(disk) { work in try await threads.runIfActive(work) }
         return Self(folder: folder, blobs: blobs, catalog: catalog, threads: threads)
@@ -182,6 +210,7 @@ struct Storage: Sendable {
         var service = configuration.service
         let folder = self.folder
         service.spoolDirectory = folder.spoolPath
+        service.recordKey = folder.recordKey
         service.overheadBytes = { folder.databaseBytes }
         return CacheService(
             blobs: self.blobs,

@@ -1,4 +1,5 @@
 package import CacheModel
+package import LayerFormat
 package import Logging
 package import NIOPosix
 package import StorageInterface
@@ -73,6 +74,8 @@ package final class CacheService: Sendable {
         package var spoolDirectory = "/tmp"
         /// The zstd level for what the server compresses itself.
         package var compressionLevel = 3
+        /// What entry records are sealed with, so that a rebuild knows them.
+        package var recordKey = RecordKey()
         /// The bytes of the data folder that are no blobs, such as the database.
         package var overheadBytes: @Sendable () -> Int = { 0 }
 

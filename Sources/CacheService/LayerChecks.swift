@@ -42,20 +42,7 @@ extension CacheService {
         let recipe = try await self.recipe(of: layer, in: project)
         let digests = try await self.contentDigests(of: recipe, in: project)
         _ = try await self.stamps(of: layer, recipe, in: project)
-        let tree = try await self.offload {
-            try recipe.members.validate(root: layer.path)
-            return TreeDigest.digest(of: recipe.members, contentDigests: digests)
-        }
-        let claims = [
-            (tree == layer.treeDigest && tree == recipe.treeDigest, "the tree digest"),
-            (
-                layer.size == recipe.streamSize && recipe.streamSize == CanonicalTar.streamSize(of: recipe.members),
-                "the size"
-            ),
-            (layer.memberCount == recipe.members.count, "the number of members"),
-            (layer.chunkCount == recipe.chunks.count, "the number of chunks"),
-        ]
-        for (holds, claim) in claims where !holds { throw LayerFormatError("\(claim) is not that of its recipe") }
+        try await self.offload { try layer.requireContent(of: recipe, digests) }
         let records = try await self.describe(recipe.chunks.map(\.digest), in: project)
         for (record, chunk) in zip(records, recipe.chunks) where record.size != chunk.size {
             throw LayerFormatError("chunk \(chunk.digest) has \(record.size) bytes, its recipe says \(chunk.size)")
@@ -77,12 +64,38 @@ extension CacheService {
 
     private func contentDigests(of recipe: Recipe, in project: ProjectName) async throws -> [Digest] {
         let bytes = try await self.readVisible(recipe.contentDigests, in: project)
-        let files = recipe.members.indices.reduce(0) { $0 + (recipe.members.kind(at: $1) == .file ? 1 : 0) }
-        return try await self.offload { try ContentDigests.decode(bytes, count: files) }
+        return try await self.offload { try ContentDigests.decode(bytes, count: recipe.fileCount) }
     }
 
     private func readVisible(_ digest: Digest, in project: ProjectName) async throws -> [UInt8] {
         let record = try await self.describe([digest], in: project)[0]
         return try await self.read(record, limit: Recipe.maximumBlobSize)
+    }
+}
+
+extension Layer {
+    /// Checks what is claimed about a layer against its recipe and the digests of its files.
+    ///
+    /// - Throws: ``LayerFormat/LayerFormatError`` that says which claim is wrong.
+    func requireContent(of recipe: Recipe, _ contentDigests: [Digest]) throws {
+        try recipe.members.validate(root: self.path)
+        let tree = TreeDigest.digest(of: recipe.members, contentDigests: contentDigests)
+        let claims = [
+            (tree == self.treeDigest && tree == recipe.treeDigest, "the tree digest"),
+            (
+                self.size == recipe.streamSize && recipe.streamSize == CanonicalTar.streamSize(of: recipe.members),
+                "the size"
+            ),
+            (self.memberCount == recipe.members.count, "the number of members"),
+            (self.chunkCount == recipe.chunks.count, "the number of chunks"),
+        ]
+        for (holds, claim) in claims where !holds { throw LayerFormatError("\(claim) is not that of its recipe") }
+    }
+}
+
+extension Recipe {
+    /// The number of files among the members: each has a content digest.
+    var fileCount: Int {
+        self.members.indices.reduce(0) { $0 + (self.members.kind(at: $1) == .file ? 1 : 0) }
     }
 }

@@ -98,6 +98,11 @@ extension CacheService {
     package func save(_ request: SaveRequest) async throws -> SaveOutcome {
         let session = try self.session(request.session, request.project)
         let layers = try await self.check(request.layers, in: request.project)
+        if request.onConflict == .keep, let entry = try await self.holder(of: request) {
+            // No record is stored: a rebuild would take it for a later save of the key.
+            try await self.catalog.end(session)
+            return self.conclude(.exists(entry), request)
+        }
         let now = self.now()
         let expiresAt = try self.expiry(of: request.timeToLive, at: now)
         let record = EntryRecord(
@@ -109,7 +114,7 @@ extension CacheService {
             layers: request.layers,
             provenance: request.provenance
         )
-        let recordBytes = try record.encoded()
+        let recordBytes = try record.sealed(with: self.configuration.recordKey)
         let recordDigest = SHA256.digest(of: recordBytes)
         try await self.store([.raw(recordBytes)], in: request.project, session: session.id)
         let outcome = try await self.catalog.commit(

@@ -13,7 +13,7 @@ enum CatalogFailure {
         case .SQLITE_FULL:
             CacheError(.quotaExceeded, "the server's disk is full; free space or lower --max-size", cause: reason)
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            CacheError(.corrupt, "the database is damaged; stop tarnd and run cachectl fsck", cause: reason)
+            CacheError(.corrupt, "the database is damaged; stop tarnd and run tarnd rebuild-index", cause: reason)
         case .SQLITE_CONSTRAINT:
             CacheError(.corrupt, "the database contradicts itself; run cachectl fsck", cause: reason)
         default:

@@ -1,3 +1,4 @@
+internal import CSQLiteSettings
 internal import CacheModel
 internal import GRDB
 internal import StorageInterface
@@ -80,6 +81,9 @@ package struct SQLiteCatalog: Catalog {
         configuration.foreignKeysEnabled = true
         configuration.persistentReadOnlyConnections = true
         configuration.prepareDatabase { database in
+            if let connection = database.sqliteConnection {
+                _ = tarn_sqlite_set_defensive(UnsafeMutableRawPointer(connection))
+            }
             try database.execute(sql: "PRAGMA trusted_schema = OFF")
             try database.execute(sql: "PRAGMA cell_size_check = ON")
             try database.execute(sql: "PRAGMA mmap_size = 0")

@@ -1,3 +1,4 @@
+internal import CacheModel
 internal import GRDB
 
 extension SQLiteCatalog {
@@ -16,6 +17,23 @@ extension SQLiteCatalog {
             _ = try self.pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
         } catch {
             throw CatalogFailure.wrap(error)
+        }
+    }
+}
+
+extension SQLiteCatalog {
+    /// Reads the structure of the whole file; blocks.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `corrupt` if it is damaged.
+    package func requireSound() throws {
+        let problem: String?
+        do {
+            problem = try self.pool.unsafeRead { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+        } catch {
+            throw CatalogFailure.wrap(error)
+        }
+        guard problem == "ok" else {
+            throw CacheError(.corrupt, "the database is damaged: \(problem ?? "it cannot be checked")")
         }
     }
 }

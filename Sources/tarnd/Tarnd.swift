@@ -23,7 +23,10 @@ struct Tarnd: AsyncParsableCommand {
               tarnd check --data /var/lib/tarn --read-data
 
             SEE ALSO
-              tarnd check --help   checks the data folder of a stopped server
+              tarnd check --help           checks the data folder of a stopped server
+              tarnd backup --help          copies the data folder, also while the server runs
+              tarnd restore-backup --help  makes a data folder from a backup
+              tarnd rebuild-index --help   makes a new database from the stored bytes
 
             EXIT CODES
               0  stopped as it was told to
@@ -64,24 +67,33 @@ struct Tarnd: AsyncParsableCommand {
         try await TarnServer(configuration, logger: logger).run()
     }
 
-    /// Dispatches by hand: as a subcommand's, the flags of `check` would be taken by the server's of the same name.
+    /// Dispatches by hand: as a subcommand's, the flag `--data` would be taken by the server's of the same name.
     static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
+        switch arguments.first {
+        case "check": await Check.start(arguments.dropFirst())
+        case "backup": await Backup.start(arguments.dropFirst())
+        case "restore-backup": await RestoreBackup.start(arguments.dropFirst())
+        case "rebuild-index": await RebuildIndex.start(arguments.dropFirst())
+        default: await Self.start(arguments[...])
+        }
+    }
+}
+
+extension AsyncParsableCommand {
+    /// Runs the command, and ends the process if it fails.
+    static func start(_ arguments: ArraySlice<String>) async {
         do {
-            if arguments.first == "check" {
-                try await Check.parse(Array(arguments.dropFirst())).run()
-            } else {
-                try await Self.parse(arguments).run()
-            }
+            var command = try Self.parse(Array(arguments))
+            try await command.run()
         } catch {
-            arguments.first == "check" ? Check.leave(with: error) : Self.leave(with: error)
+            Self.leave(with: error)
         }
     }
 }
 
 extension ParsableCommand {
     /// Ends the process with what `error` calls for.
-
     static func leave(with error: any Error) -> Never {
         switch error {
         case let code as ExitCode: Glibc.exit(code.rawValue)

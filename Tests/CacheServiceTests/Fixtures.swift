@@ -134,7 +134,7 @@ struct TestLayer {
     }
 
     /// A layer of `count` bytes that no other seed shares.
-    static func noise(_ seed: UInt64, count: Int) throws -> Self {
+    static func noise(_ seed: UInt64, count: Int, mtime: Int64 = 1_000) throws -> Self {
         var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
         let bytes = (0..<count).map { _ -> UInt8 in
             state ^= state << 13
@@ -142,6 +142,6 @@ struct TestLayer {
             state ^= state << 17
             return UInt8(truncatingIfNeeded: state >> 32)
         }
-        return try Self(bytes)
+        return try Self(bytes, mtime: mtime)
     }
 }

@@ -32,6 +32,8 @@ ssize_t tarn_pread_nowait(int file, void *buffer, size_t size, off_t offset);
 int tarn_start_writeback(int file);
 /// `copy_file_range(2)` from and to the same offset.
 ssize_t tarn_copy_range(int source, int target, off_t offset, size_t size);
+/// `syncfs(2)`: makes everything on the file system of an open file durable.
+int tarn_sync_file_system(int file);
 /// Takes an exclusive `flock(2)` without waiting.
 int tarn_try_lock(int file);
 
