@@ -1,5 +1,5 @@
 package import CacheService
-package import NIOCore
+internal import NIOCore
 package import NIOHTTP1
 package import StorageInterface
 internal import Synchronization
@@ -11,8 +11,8 @@ internal import Synchronization
 /// has moved on: a deletion, a removed entry, a collection, a blob found damaged. What ends by itself (an entry's time to
 /// live, a session) is therefore seen at most a second late, and so is what another server on the same catalog does.
 package final class HotAnswers: Sendable {
-    /// How long an answer may be given again.
-    package static let lifetime = TimeAmount.seconds(1)
+    /// How long an answer may be given again, unless told otherwise.
+    package static let lifetime = Duration.seconds(1)
     /// Bodies up to this size are kept in memory; of larger ones the open file is.
     package static let inlineLimit = 65_536
 
@@ -56,9 +56,13 @@ package final class HotAnswers: Sendable {
 
     private let state = Mutex(State())
     private let visibility: VisibilityClock
+    private let lifetime: TimeAmount
 
-    /// Creates an empty table whose answers end when `visibility` moves.
-    package init(visibility: VisibilityClock) { self.visibility = visibility }
+    /// Creates an empty table whose answers end after `lifetime`, or when `visibility` moves.
+    package init(visibility: VisibilityClock, lifetime: Duration = HotAnswers.lifetime) {
+        self.visibility = visibility
+        self.lifetime = TimeAmount(lifetime)
+    }
 
     /// The number of representations that are kept.
     package var count: Int { self.state.withLock { $0.known.values.reduce(0) { $0 + $1.parts.count } } }
@@ -97,7 +101,7 @@ package final class HotAnswers: Sendable {
         at path: String,
         asked question: Question
     ) {
-        let until = question.asked + Self.lifetime
+        let until = question.asked + self.lifetime
         self.state.withLock { state in
             var known = state.known[path] ?? Known(visibility: question.visibility, until: until)
             if known.visibility != question.visibility || known.isStoredRaw != isStoredRaw || known.until < .now() {

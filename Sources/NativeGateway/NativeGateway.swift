@@ -43,7 +43,7 @@ package struct NativeGateway: Gateway {
         self.metrics = metrics
         self.probe = probe
         self.uploads = AdmissionGate(limit: limits.uploads)
-        self.hotAnswers = HotAnswers(visibility: service.visibility)
+        self.hotAnswers = HotAnswers(visibility: service.visibility, lifetime: limits.hotLifetime)
         metrics.declare("tarn_resolve_total", .counter, "Resolved restores by result.")
         metrics.declare("tarn_blob_bytes_total", .counter, "Stored bytes of blobs that were sent or received.")
         metrics.declare("tarn_saves_total", .counter, "Commits by outcome.")
@@ -104,6 +104,9 @@ package struct NativeLimits: Sendable {
     package var digests = 10_000
     /// The most bodies of blobs and tars that are received at once; others wait before they are read.
     package var uploads = 64
+
+    /// How long the answer to a question for a blob may be given again without asking the catalog.
+    package var hotLifetime = HotAnswers.lifetime
 
     /// Creates the limits with their defaults.
     package init() {}
