@@ -12,7 +12,7 @@ internal import Synchronization
 /// live, a session) is therefore seen at most a second late, and so is what another server on the same catalog does.
 package final class HotAnswers: Sendable {
     /// How long an answer may be given again, unless told otherwise.
-    package static let lifetime = Duration.seconds(1)
+    package static let defaultLifetime = Duration.seconds(1)
     /// Bodies up to this size are kept in memory; of larger ones the open file is.
     package static let inlineLimit = 65_536
 
@@ -56,12 +56,13 @@ package final class HotAnswers: Sendable {
 
     private let state = Mutex(State())
     private let visibility: VisibilityClock
-    private let lifetime: TimeAmount
+    /// How long an answer may be given again.
+    package let lifetime: Duration
 
     /// Creates an empty table whose answers end after `lifetime`, or when `visibility` moves.
-    package init(visibility: VisibilityClock, lifetime: Duration = HotAnswers.lifetime) {
+    package init(visibility: VisibilityClock, lifetime: Duration = HotAnswers.defaultLifetime) {
         self.visibility = visibility
-        self.lifetime = TimeAmount(lifetime)
+        self.lifetime = lifetime
     }
 
     /// The number of representations that are kept.
@@ -101,7 +102,7 @@ package final class HotAnswers: Sendable {
         at path: String,
         asked question: Question
     ) {
-        let until = question.asked + self.lifetime
+        let until = question.asked + TimeAmount(self.lifetime)
         self.state.withLock { state in
             var known = state.known[path] ?? Known(visibility: question.visibility, until: until)
             if known.visibility != question.visibility || known.isStoredRaw != isStoredRaw || known.until < .now() {

@@ -74,7 +74,7 @@ extension NativeGateway {
             asked: question
         )
         let answers = self.hotAnswers
-        call.context.channel.eventLoop.scheduleTask(in: HotAnswers.lifetime) { answers.sweep() }
+        call.context.channel.eventLoop.scheduleTask(in: TimeAmount(answers.lifetime)) { answers.sweep() }
     }
 }
 

@@ -106,7 +106,7 @@ package struct NativeLimits: Sendable {
     package var uploads = 64
 
     /// How long the answer to a question for a blob may be given again without asking the catalog.
-    package var hotLifetime = HotAnswers.lifetime
+    package var hotLifetime = HotAnswers.defaultLifetime
 
     /// Creates the limits with their defaults.
     package init() {}

@@ -4,6 +4,7 @@ import Foundation
 import LayerFormat
 import LayerKernels
 import Logging
+import NativeGateway
 import NativeAPI
 import Synchronization
 import Testing
@@ -22,7 +23,7 @@ struct TestServer: Sendable {
         let flags = ["data": folder, "listen": "127.0.0.1:0", "durability": "relaxed"].merging(settings) { $1 }
         var configuration = try ServerConfiguration(flags: flags, environment: [:]) { _ in "" }
         // A busy machine may need more than a second between two requests.
-        configuration.limits.hotLifetime = .seconds(600)
+        configuration.limits.hotLifetime = .seconds(20)
         let (ports, continuation) = AsyncStream.makeStream(of: Int.self)
         let server = try await TarnServer(
             configuration,
