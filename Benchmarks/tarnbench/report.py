@@ -122,7 +122,7 @@ def head(about):
     quick = ["", "**From a quick run: three rounds and small corpora. Not what goals are judged by.**"]
     return [
         "# Performance", "",
-        "Made by `Benchmarks/run --report` from a run of `Benchmarks/run`; do not edit it by hand.",
+        "Made by `Benchmarks/run --report docs/performance/results/*.json`; do not edit it by hand.",
         *(quick if about.get("quick") else []), "",
         f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory'] / 2 ** 30:.0f} GiB of memory, "
         f"Linux {machine['kernel']}; {machine['file_system']}",
@@ -167,13 +167,14 @@ def goals_section(results, notes):
 
 def load(paths):
     """The results of all files; of a case that is in several the last one counts."""
-    about, results, is_quick = {}, {}, False
+    about, results, is_quick, commands = {}, {}, False, []
     for path in paths:
         with open(path) as file:
             about = json.load(file)
         is_quick = is_quick or about.get("quick", False)
+        commands.append(about["command"])
         results.update({result["case"]: result for result in about.pop("results")})
-    return dict(about, quick=is_quick), list(results.values())
+    return dict(about, quick=is_quick, command="`, `".join(commands)), list(results.values())
 
 
 def write(about, results):
