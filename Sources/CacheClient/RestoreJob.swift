@@ -172,9 +172,10 @@ package struct RestoreJob: Sendable {
     {
         var blobs: [[UInt8]] = []
         var size = 0
+        let decoder = BlobDecoder()
         try await self.client.fetchBlobs(digests, lease: lease) { header, stored in
             size += stored.readableBytes
-            blobs.append(try BlobDecoder().decode(header, stored, limit: Recipe.maximumBlobSize) { Array($0) })
+            blobs.append(try decoder.decode(header, stored, limit: Recipe.maximumBlobSize) { Array($0) })
         }
         result.bytesDownloaded += size
         return blobs

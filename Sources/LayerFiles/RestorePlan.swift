@@ -55,7 +55,6 @@ struct TargetInspection {
     /// Files that may have the right content: member, position in the scan.
     private var candidates: [(member: Int, found: Int)] = []
     private var matchedCount = 0
-    private var foreignCount = 0
 
     init(
         members: MemberList,

@@ -64,12 +64,8 @@ public struct StatCache: Sendable {
         }
     }
 
-    /// FNV-1a over a path.
-    static func hash(_ path: UnsafeBufferPointer<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in path { hash = (hash ^ UInt64(byte)) &* 0x0100_0000_01b3 }
-        return hash
-    }
+    /// The hash of a path that records are found by.
+    static func hash(_ path: UnsafeBufferPointer<UInt8>) -> UInt64 { FNV1a.hash(path) }
 }
 
 extension StatCache {

@@ -19,10 +19,10 @@ enum PrefixIndex {
         var hash = FNV1a()
         hash.add(scope.utf8)
         hash.add(0)
-        var landmarks = [hash.value]
+        var landmarks = [Int64(bitPattern: hash.value)]
         for byte in key.utf8 where landmarks.count <= self.landmarkLimit {
             hash.add(byte)
-            if self.isSeparator(byte) { landmarks.append(hash.value) }
+            if self.isSeparator(byte) { landmarks.append(Int64(bitPattern: hash.value)) }
         }
         return landmarks
     }
@@ -132,18 +132,5 @@ extension Ledger {
                 [row.project, landmark, row.id]
             )
         }
-    }
-}
-
-/// The hash FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>), as SQLite's signed integers have it.
-private struct FNV1a {
-    private var state: UInt64 = 0xcbf2_9ce4_8422_2325
-
-    var value: Int64 { Int64(bitPattern: self.state) }
-
-    mutating func add(_ byte: UInt8) { self.state = (self.state ^ UInt64(byte)) &* 0x0100_0000_01b3 }
-
-    mutating func add(_ bytes: String.UTF8View) {
-        for byte in bytes { self.add(byte) }
     }
 }

@@ -182,20 +182,24 @@ import Testing
         }
     }
 
+    /// Asks for a blob that is hot, and reads no more than the first bytes of the answer; returns the body's size.
+    private func startDownload(_ path: String, on connection: RawConnection) async throws -> Int {
+        let request = "GET \(path) HTTP/1.1\r\nHost: t\r\nAccept-Encoding: zstd\r\n\r\n"
+        return try await TestServer.offload {
+            let size = try connection.answer(to: request).body.count
+            _ = try connection.answer(to: request.replacingOccurrences(of: "GET", with: "HEAD"))
+            connection.write(request)
+            _ = try connection.read { !$0.isEmpty }
+            return size
+        }
+    }
+
     @Test func `an answer on its way is finished before the server stops`() async throws {
         try await TestServer.run { server in
             let bytes = self.noise(40_000_000)
             let path = try await self.upload(bytes, to: server)
-            let port = server.port
-            let request = "GET \(path) HTTP/1.1\r\nHost: t\r\nAccept-Encoding: zstd\r\n\r\n"
-            let connection = try RawConnection(port)
-            let size = try await TestServer.offload {
-                let size = try connection.answer(to: request).body.count
-                _ = try connection.answer(to: request.replacingOccurrences(of: "GET", with: "HEAD"))
-                connection.write(request)
-                _ = try connection.read { !$0.isEmpty }
-                return size
-            }
+            let connection = try RawConnection(server.port)
+            let size = try await self.startDownload(path, on: connection)
             #expect(try await self.metric("tarn_requests_in_flight", server) == 2)
             await server.server.stop()
             let rest = try await TestServer.offload { try connection.read() }
@@ -208,16 +212,8 @@ import Testing
         try await TestServer.run(["write-timeout": "200ms"]) { server in
             let bytes = self.noise(40_000_000)
             let path = try await self.upload(bytes, to: server)
-            let port = server.port
-            let request = "GET \(path) HTTP/1.1\r\nHost: t\r\nAccept-Encoding: zstd\r\n\r\n"
-            let connection = try RawConnection(port)
-            let size = try await TestServer.offload {
-                let size = try connection.answer(to: request).body.count
-                _ = try connection.answer(to: request.replacingOccurrences(of: "GET", with: "HEAD"))
-                connection.write(request)
-                _ = try connection.read { !$0.isEmpty }
-                return size
-            }
+            let connection = try RawConnection(server.port)
+            let size = try await self.startDownload(path, on: connection)
             // The request for the metrics is one, too.
             while try await self.metric("tarn_requests_in_flight", server) > 1 {}
             let rest = try await TestServer.offload { try connection.read() }

@@ -58,7 +58,9 @@ func cutting() {
     }
 }
 
-/// A codec that all iterations reuse, as the client's workers do; benchmarks run one after another.
+/// A codec that all iterations reuse, as the client's workers do.
+///
+/// Sound to share: benchmarks run one after another, each on one thread.
 final class SharedCodec: @unchecked Sendable {
     var codec = FrameCodec()
 }
