@@ -61,6 +61,7 @@ let package = Package(
 
         // Layer 1: the core. Words, kernels, the layer format, files. No NIO, no Foundation.
         .target(name: "CacheModel", swiftSettings: strict),
+        .target(name: "AccessPolicy", dependencies: ["CacheModel"], swiftSettings: strict),
         .target(
             name: "LayerKernels",
             dependencies: ["CacheModel", "CLibcrypto", "CZstd", "CZlib"],
@@ -188,6 +189,7 @@ let package = Package(
 
         // Tests.
         .testTarget(name: "CacheModelTests", dependencies: ["CacheModel"], swiftSettings: strict),
+        .testTarget(name: "AccessPolicyTests", dependencies: ["AccessPolicy", "CacheModel"], swiftSettings: strict),
         .testTarget(
             name: "CacheServiceTests",
             dependencies: [
