@@ -28,7 +28,9 @@ enum Schema {
     static func check(_ database: Database, path: String) throws {
         let id = try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        let tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+        // The migrator's own table comes before the first migration: a crash may leave it alone in the file.
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> 'grdb_migrations'"
+        let tables = try Int.fetchOne(database, sql: sql) ?? 0
         guard id == self.applicationID || (id == 0 && version == 0 && tables == 0) else {
             throw CacheError(
                 .invalidRequest,

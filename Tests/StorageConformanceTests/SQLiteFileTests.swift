@@ -34,6 +34,19 @@ struct SQLiteFileTests {
         }
     }
 
+    @Test func `a database whose first start was cut off is used`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/catalog.sqlite"
+        let queue = try DatabaseQueue(path: path)
+        // All that GRDB's migrator has put into the file before the first migration.
+        try await queue.write {
+            try $0.execute(sql: "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
+        }
+        try queue.close()
+        let catalog = try SQLiteCatalog(path: path)
+        #expect(try await catalog.check().isEmpty)
+    }
+
     @Test func `no question reads a whole table`() async throws {
         let bench = try Bench(.sqlite)
         try (bench.catalog as? SQLiteCatalog)?.close()
