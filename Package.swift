@@ -12,6 +12,9 @@ let strict: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -39,6 +42,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -47,6 +51,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -115,6 +120,14 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        .target(
+            name: "JobIdentities",
+            dependencies: [
+                "AccessPolicy", "CacheModel", "LayerKernels", asyncHTTPClient, jwtKit, logging, nioCore, nioHTTP1,
+            ],
+            swiftSettings: strict
+        ),
+
         // Layer 5: wire protocols. Siblings never import each other.
         .target(
             name: "GatewayKit",
@@ -136,8 +149,8 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "LayerFormat", "NativeAPI",
-                "NativeGateway", "SQLiteCatalog", "StorageInterface",
+                "AccessPolicy", "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "JobIdentities",
+                "LayerFormat", "NativeAPI", "NativeGateway", "SQLiteCatalog", "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
                 nioPosix, serviceLifecycle, unixSignals, yams,
             ],
@@ -199,6 +212,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
+        .testTarget(
+            name: "JobIdentitiesTests",
+            dependencies: ["AccessPolicy", "CacheModel", "JobIdentities", crypto, cryptoExtras, logging],
+            swiftSettings: strict
+        ),
         .testTarget(name: "KeyTemplatesTests", dependencies: ["CacheModel", "KeyTemplates"], swiftSettings: strict),
         .testTarget(
             name: "JobContextTests",
@@ -233,7 +251,10 @@ let package = Package(
         ),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["CacheModel", "CacheServer", "CacheService", "NativeGateway", "tarnd"],
+            dependencies: [
+                "AccessPolicy", "CacheModel", "CacheServer", "CacheService", "JobIdentities", "NativeGateway", "tarnd",
+                logging,
+            ],
             swiftSettings: strict
         ),
         .testTarget(

@@ -1,0 +1,143 @@
+internal import AsyncHTTPClient
+package import CacheModel
+internal import FoundationEssentials
+package import JWTKit
+package import Logging
+internal import NIOCore
+internal import NIOHTTP1
+
+/// The public keys of one issuer, fetched when they are needed and remembered for a while.
+///
+/// They are asked for at an address from the configuration only: a token's own `jku`, `jwk`, `x5u` or `x5c` are never
+/// looked at. Redirects are not followed.
+package actor IssuerKeys {
+    /// How long keys are used without asking again.
+    private static let freshness = Duration.seconds(600)
+    /// How long keys are used if the issuer does not answer.
+    private static let patience = Duration.seconds(86_400)
+    /// The least time between two questions because of a key that is not known, or because the issuer failed.
+    private static let pause = Duration.seconds(60)
+    private static let maximumBytes = 65_536
+    private static let maximumKeys = 64
+
+    private let issuer: IdentityIssuer
+    private let fetch: @Sendable (String) async throws -> [UInt8]
+    private let logger: Logger
+    private var keys: [String: JWK] = [:]
+    private var fetchedAt: Timestamp?
+    private var askedAt: Timestamp?
+
+    /// Creates a store of keys.
+    ///
+    /// - Parameters:
+    ///   - issuer: Whose keys.
+    ///   - logger: Is told what goes wrong.
+    ///   - fetch: Gets the bytes at a URL, for tests; 64 KiB at most, without redirects.
+    package init(
+        _ issuer: IdentityIssuer,
+        logger: Logger,
+        fetch: @escaping @Sendable (String) async throws -> [UInt8] = IssuerKeys.fetch
+    ) {
+        self.issuer = issuer
+        self.logger = logger
+        self.fetch = fetch
+    }
+
+    /// The key with a name.
+    ///
+    /// - Throws: ``IdentityRefusal``: `unknownKey`, or `keysUnavailable`.
+    package func key(_ name: String, at now: Timestamp) async throws(IdentityRefusal) -> JWK {
+        let isFresh = self.fetchedAt.map { now < $0 + Self.freshness } ?? false
+        let mayAsk = self.askedAt.map { now >= $0 + Self.pause } ?? true
+        if mayAsk, !isFresh || self.keys[name] == nil { await self.refresh(at: now) }
+        guard let fetchedAt = self.fetchedAt, now < fetchedAt + Self.patience else { throw .keysUnavailable }
+        guard let key = self.keys[name] else { throw .unknownKey }
+        return key
+    }
+
+    private func refresh(at now: Timestamp) async {
+        // Others that come meanwhile use what there is.
+        self.askedAt = now
+        do {
+            let address = try await self.keysAddress()
+            let set = try JSONDecoder().decode(JWKS.self, from: Data(try await self.fetch(address)))
+            guard set.keys.count <= Self.maximumKeys else {
+                throw CacheError(
+                    .invalidRequest,
+                    "the issuer has \(set.keys.count) keys, more than \(Self.maximumKeys)"
+                )
+            }
+            var keys: [String: JWK] = [:]
+            for key in set.keys { if let name = key.keyIdentifier?.string { keys[name] = key } }
+            self.keys = keys
+            self.fetchedAt = now
+        } catch {
+            self.logger.warning(
+                "the keys of an issuer cannot be fetched",
+                metadata: ["issuer": "\(self.issuer.name)", "error": "\(error)"]
+            )
+        }
+    }
+
+    private struct Discovery: Decodable {
+        var issuer: String
+        var jwks_uri: String
+    }
+
+    private func keysAddress() async throws -> String {
+        if let address = self.issuer.keysURL { return address }
+        let base = self.issuer.url.hasSuffix("/") ? String(self.issuer.url.dropLast()) : self.issuer.url
+        let bytes = try await self.fetch(base + "/.well-known/openid-configuration")
+        let document = try JSONDecoder().decode(Discovery.self, from: Data(bytes))
+        guard document.issuer == self.issuer.url else {
+            throw CacheError(.invalidRequest, "the issuer's own document names another issuer")
+        }
+        guard WebOrigin(document.jwks_uri) == WebOrigin(self.issuer.url), WebOrigin(self.issuer.url) != nil else {
+            throw CacheError(
+                .invalidRequest,
+                "the issuer's keys are at another origin, '\(document.jwks_uri)'; if that is right, set jwks-url"
+            )
+        }
+        return document.jwks_uri
+    }
+
+    /// Gets what is at a URL: 64 KiB at most, within ten seconds, without following redirects.
+    package static let fetch: @Sendable (String) async throws -> [UInt8] = { address in
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.timeout = .init(connect: .seconds(5), read: .seconds(5))
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let result: Result<[UInt8], any Error>
+        do {
+            let response = try await client.execute(HTTPClientRequest(url: address), timeout: .seconds(10))
+            guard response.status == .ok else {
+                throw CacheError(.unavailable, "'\(address)' answered with status \(response.status.code)")
+            }
+            let body = try await response.body.collect(upTo: IssuerKeys.maximumBytes)
+            result = .success(Array(body.readableBytesView))
+        } catch {
+            result = .failure(error)
+        }
+        try await client.shutdown()
+        return try result.get()
+    }
+}
+
+/// Where a URL points to: scheme, host and port.
+package struct WebOrigin: Hashable, Sendable {
+    private let scheme: String
+    private let authority: String
+
+    /// The origin of an `https` URL, or of an `http` one on loopback; `nil` for anything else.
+    package init?(_ url: String) {
+        guard let separator = url.firstRange(of: "://") else { return nil }
+        self.scheme = url[..<separator.lowerBound].lowercased()
+        self.authority = url[separator.upperBound...].prefix { !"/?#".contains($0) }.lowercased()
+        guard !self.authority.isEmpty, !self.authority.contains("@") else { return nil }
+        let host =
+            self.authority.hasPrefix("[")
+            ? self.authority.prefix { $0 != "]" } + "]"
+            : self.authority.prefix { $0 != ":" }
+        let isLoopback = host == "127.0.0.1" || host == "[::1]" || host == "localhost"
+        guard self.scheme == "https" || self.scheme == "http" && isLoopback else { return nil }
+    }
+}
