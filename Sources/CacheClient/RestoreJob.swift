@@ -106,6 +106,7 @@ package struct RestoreJob: Sendable {
         }
         guard !plan.isAlreadyRight else {
             result.filesKept += plan.filesToKeep
+            try await offload { restorer.removeLeftovers() }
             return
         }
         let fetch = ChunkFetch(
