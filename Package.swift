@@ -34,8 +34,19 @@ let package = Package(
         .executable(name: "restore_cache", targets: ["restore_cache"]),
         .executable(name: "save_cache", targets: ["save_cache"]),
         .executable(name: "cachectl", targets: ["cachectl"]),
-        // For Benchmarks/kernels.
-        .library(name: "TarnCore", targets: ["CacheModel", "KeyTemplates", "LayerFormat", "LayerKernels"]),
+        // For Benchmarks/kernels and Tests/Fuzz.
+        .library(
+            name: "TarnCore",
+            targets: ["AccessPolicy", "CacheModel", "KeyTemplates", "LayerFormat", "LayerKernels"]
+        ),
+        // For Tests/Fuzz: also what reads foreign bytes and has dependencies.
+        .library(
+            name: "TarnParsers",
+            targets: [
+                "AccessPolicy", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels",
+                "NativeAPI",
+            ]
+        ),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
