@@ -21,6 +21,8 @@ final class ScrubJob: Service {
 
     /// From the start of a pass to the start of the next.
     private static let period = Duration.seconds(7 * 86_400)
+    /// The first minute after a start belongs to the clients.
+    private static let calm = Duration.seconds(60)
     /// How long uploads may hold up the next step.
     private static let patience = 60
     /// The steps after which the progress is written.
@@ -46,6 +48,7 @@ final class ScrubJob: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown {
             do {
+                try await Task.sleep(for: Self.calm)
                 while !Task.isCancelled { try await self.pass() }
             } catch {
                 // Only a sleep that was cancelled ends here: the server stops.

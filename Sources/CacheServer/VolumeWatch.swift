@@ -62,7 +62,7 @@ final class VolumeWatch: Sendable {
     /// What was seen so far.
     var figures: Figures { self.state.withLock { $0.figures } }
 
-    /// The bytes that can be written; none if no file can be made. `nil` if nobody knows.
+    /// The bytes that can be written: none if no file can be made, `nil` if nobody knows.
     var freeBytes: Int? { Self.space(of: self.folder.path)?.free }
 
     /// The bytes of the ballast that is there.

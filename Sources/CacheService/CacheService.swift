@@ -23,6 +23,7 @@ package final class CacheService: Sendable {
     let traffic = TrafficLog()
     let uploads = UploadsInFlight()
     let verified = VerifiedBlobs()
+    let rechecked = VerifiedBlobs()
     /// What checks of stored bytes have done.
     package let figures = IntegrityFigures()
     /// Moves on whenever a blob may have become invisible to a project.

@@ -162,7 +162,9 @@ extension StoredBlob {
         }
     }
 
-    /// Reads and decodes the raw bytes; `nil` if they are not what the digest says. Blocks on the disk, and computes.
+    /// Reads and decodes the raw bytes, or gives `nil` if they are not what the digest says.
+    ///
+    /// Blocks on the disk, and computes.
     func soundBytes(of record: BlobRecord) throws -> [UInt8]? {
         do {
             let bytes = try self.rawBytes(size: record.size)

@@ -5,7 +5,7 @@ package import Synchronization
 
 /// When this process last compared blobs with their digests.
 ///
-/// Remembers half of a digest's entropy: who makes two blobs collide there has one of his own served unchecked by the
+/// Remembers a quarter of a digest: who makes two blobs collide there has one of his own served unchecked by the
 /// server, and his clients check it.
 final class VerifiedBlobs: Sendable {
     /// About 24 MB; past it everything is forgotten, which costs a check and nothing else.
@@ -130,8 +130,12 @@ extension CacheService {
         var damaged = 0
         // A claim costs a read of the disk, so the same one costs it once in a while only.
         let moment = self.now() - .seconds(10)
-        for record in records.values where !self.verified.isSound(record.digest, since: moment) {
-            if try await !self.inspect(record, found: .report) { damaged += 1 }
+        for record in records.values where !self.rechecked.isSound(record.digest, since: moment) {
+            if try await self.inspect(record, found: .report) {
+                self.rechecked.note([record.digest], at: self.now())
+            } else {
+                damaged += 1
+            }
         }
         return damaged
     }

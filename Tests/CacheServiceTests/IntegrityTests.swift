@@ -176,8 +176,14 @@ struct VolumeTests {
         }
         let test = try TestService(volume: volume)
         let full = CacheError(.quotaExceeded, "full")
-        #expect(try await test.service.removing { if ballast.withLock({ $0 }) { throw full } else { 7 } } == 7)
-        await #expect(throws: CacheError.self) { try await test.service.removing { throw full } }
+        let freed = try await test.service.removing { () async throws -> Int in
+            guard !ballast.withLock({ $0 }) else { throw full }
+            return 7
+        }
+        #expect(freed == 7)
+        await #expect(throws: CacheError.self) {
+            _ = try await test.service.removing { () async throws -> Int in throw full }
+        }
     }
 }
 

@@ -6,7 +6,8 @@ import Testing
 /// Towards the server it ends the stream, so that what was sent arrives; the client is hung up on.
 final class CuttingProxy: @unchecked Sendable {
     // Protected by `lock`.
-    private var sockets: Set<Int32> = []
+    /// The clients' sockets, with the number of directions that are open.
+    private var sockets: [Int32: Int] = [:]
     private var cuts: [Int]
     private var passed = 0
     private var lastCut = 0
@@ -16,27 +17,23 @@ final class CuttingProxy: @unchecked Sendable {
     private let countsUploads: Bool
     let port: Int
 
-    /// Starts a proxy.
-    ///
-    /// - Parameters:
-    ///   - target: The server's port.
-    ///   - cuts: After how many bytes each to hang up.
-    ///   - countsUploads: Whether the bytes to the server count, or those from it.
+    /// Starts a proxy to the server's port, which hangs up after so many bytes each, to the server or from it.
     init(to target: Int, cuts: [Int], countsUploads: Bool) throws {
         (self.target, self.cuts, self.countsUploads) = (target, cuts, countsUploads)
-        self.listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = Self.address(0)
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 var size = size
-                return bind(self.listener, address, size) == 0 && listen(self.listener, 64) == 0
-                    && getsockname(self.listener, address, &size) == 0
+                return bind(listener, address, size) == 0 && listen(listener, 64) == 0
+                    && getsockname(listener, address, &size) == 0
             }
         }
         try #require(bound)
+        self.listener = listener
         self.port = Int(UInt16(bigEndian: address.sin_port))
-        Thread.detachNewThread { [listener = self.listener, weak self] in
+        Thread.detachNewThread { [weak self] in
             while case let client = accept(listener, nil, nil), client >= 0 { self?.serve(client) }
         }
     }
@@ -72,24 +69,26 @@ final class CuttingProxy: @unchecked Sendable {
             close(server)
             return
         }
-        self.lock.withLock { _ = self.sockets.insert(client) }
-        let group = DispatchGroup()
+        self.lock.withLock { self.sockets[client] = 2 }
         for (source, sink, counts) in [(client, server, self.countsUploads), (server, client, !self.countsUploads)] {
-            group.enter()
             Thread.detachNewThread {
                 self.copy(source, sink, counts)
                 // The other direction ends, too.
-                shutdown(sink, Int32(SHUT_WR))
-                if sink == client { shutdown(client, Int32(SHUT_RDWR)) }
-                group.leave()
+                shutdown(sink, Int32(sink == client ? SHUT_RDWR : SHUT_WR))
+                self.end(client, server)
             }
         }
-        Thread.detachNewThread {
-            group.wait()
-            self.lock.withLock { _ = self.sockets.remove(client) }
-            close(client)
-            close(server)
+    }
+
+    private func end(_ client: Int32, _ server: Int32) {
+        let isLast = self.lock.withLock {
+            let left = (self.sockets[client] ?? 1) - 1
+            self.sockets[client] = left > 0 ? left : nil
+            return left == 0
         }
+        guard isLast else { return }
+        close(client)
+        close(server)
     }
 
     private func copy(_ source: Int32, _ sink: Int32, _ counts: Bool) {
@@ -113,7 +112,7 @@ final class CuttingProxy: @unchecked Sendable {
             guard let cut = self.cuts.first, self.passed >= self.lastCut + cut else { return }
             self.cuts.removeFirst()
             self.lastCut = self.passed
-            for socket in self.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
+            for socket in self.sockets.keys { shutdown(socket, Int32(SHUT_RDWR)) }
         }
     }
 }

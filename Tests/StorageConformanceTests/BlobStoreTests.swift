@@ -117,6 +117,11 @@ struct BlobStoreTests {
             let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
             #expect(mode == 0o600)
         }
+        // One of them has been here for some time.
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -600)],
+            ofItemAtPath: directory.path + "/quarantine/" + names[0]
+        )
         let now = Timestamp.current
         let left = try await store.tidyQuarantine(keepingSince: now + .seconds(-3_600), atMost: 1_000)
         #expect(left == 500 + blobs[1].storedSize)
