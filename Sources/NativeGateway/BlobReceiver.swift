@@ -38,7 +38,13 @@ struct BlobReceiver: Sendable {
             var stores = 0
             func handOn() async throws {
                 while stores >= self.share.pace.storesAtOnce {
-                    try await group.next()
+                    do {
+                        try await group.next()
+                    } catch {
+                        // A store that refuses one batch is not asked to keep the next.
+                        batch = []
+                        throw error
+                    }
                     stores -= 1
                 }
                 let blobs = batch
@@ -60,13 +66,13 @@ struct BlobReceiver: Sendable {
                         }
                     }
                 }
+                guard records.isAtBoundary else {
+                    throw CacheError(.invalidRequest, "the body ends in the middle of a blob record; send it again")
+                }
             } catch {
                 // What arrived whole before the body broke off need not be sent again.
                 if !batch.isEmpty { try? await self.keep(batch) }
                 throw error
-            }
-            guard records.isAtBoundary else {
-                throw CacheError(.invalidRequest, "the body ends in the middle of a blob record; send it again")
             }
             if !batch.isEmpty { try await handOn() }
             try await group.waitForAll()
