@@ -1,5 +1,6 @@
 import CacheModel
 import LayerKernels
+import MemoryStorage
 import NIOCore
 import StorageInterface
 import Synchronization
