@@ -26,6 +26,8 @@ final class VolumeWatch: Sendable {
 
     /// How long a probe may take before the disk counts as hung.
     private static let patience = Duration.seconds(3)
+    /// How long an upload waits for the disk: less than clients wait for an answer.
+    private static let uploadPatience = Duration.seconds(25)
     /// By default so much of the disk stays free: this share, at most so many bytes.
     private static let freeShare = 100
     private static let freeLimit = 256 * 1_048_576
@@ -73,6 +75,7 @@ final class VolumeWatch: Sendable {
         var volume = Volume()
         volume.freeBytes = { self.freeBytes }
         volume.minimumFreeBytes = self.minimumFreeBytes
+        volume.patience = Self.uploadPatience
         volume.releaseBallast = { self.releaseBallast() }
         volume.writeFailed = { self.note($0) }
         return volume

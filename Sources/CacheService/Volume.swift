@@ -11,8 +11,8 @@ package struct Volume: Sendable {
     package var releaseBallast: @Sendable () -> Bool = { false }
     /// Is told of every write that failed.
     package var writeFailed: @Sendable (CacheError) -> Void = { _ in }
-    /// How long a client waits for the disk before it is told to come back later.
-    package var patience = Duration.seconds(25)
+    /// How long a client waits for the disk before it is told to come back later; `nil` for as long as it takes.
+    package var patience: Duration?
 
     package init() {}
 }
@@ -23,7 +23,8 @@ extension CacheService {
     /// - Throws: What `work` throws, and ``CacheModel/CacheError`` with code `unavailable` if it takes too long.
     func writing<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws -> Value {
         do {
-            if let value = try await within(self.configuration.volume.patience, work) { return value }
+            guard let patience = self.configuration.volume.patience else { return try await work() }
+            if let value = try await within(patience, work) { return value }
             try Task.checkCancellation()
             throw CacheError(.unavailable, "the server's disk has not taken a write for long; try again later")
         } catch let error as CacheError where error.code == .unavailable || error.code == .quotaExceeded {
