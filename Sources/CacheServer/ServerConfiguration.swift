@@ -72,6 +72,12 @@ package struct ServerConfiguration: Sendable {
     package var flushInterval = Duration.seconds(10)
     /// How often the collector runs.
     package var collectInterval = Duration.seconds(60)
+    /// The most bytes a second that are read to find damage; 0 for none.
+    package var scrubRate = 8 * 1_048_576
+    /// The free bytes below which entries are evicted; a share of the disk if nothing is said.
+    package var minimumFreeSpace: Int?
+    /// The bytes that are kept for removing entries while the disk is full.
+    package var ballast = 64 * 1_048_576
     /// The threads that read, write, hash and compress.
     package var threads = 8
     /// How log lines are written.

@@ -40,7 +40,7 @@ package struct Setting: Sendable {
     }
 
     /// All settings, in the order of the help.
-    package static let all = Self.basics + Self.budgets + Self.limits + Self.times
+    package static let all = Self.basics + Self.budgets + Self.disk + Self.limits + Self.times
 
     private static let basics: [Self] = [
         Self("data", "DIR", nil, "folder with everything the server keeps; created if it is not there") {
@@ -114,6 +114,23 @@ package struct Setting: Sendable {
         Self("lease-time", "TIME", "30m", "how long a restore may pause before its bytes may be collected") {
             (configuration, text) throws(SettingProblem) in
             configuration.service.leaseTime = try Self.duration(text)
+        },
+    ]
+
+    private static let disk: [Self] = [
+        Self("verify-after", "TIME|never", "7d", "how long a blob counts as sound once it was compared with its digest")
+        {
+            (configuration, text) throws(SettingProblem) in
+            configuration.service.verifyAfter = text == "never" ? nil : try Self.duration(text)
+        },
+        Self("scrub-rate", "SIZE", "8MiB", "most bytes a second that are read to find damage; 0 for none") {
+            (configuration, text) throws(SettingProblem) in configuration.scrubRate = try Self.bytes(text)
+        },
+        Self("min-free-space", "SIZE", nil, "free bytes of the disk below which entries are evicted") {
+            (configuration, text) throws(SettingProblem) in configuration.minimumFreeSpace = try Self.bytes(text)
+        },
+        Self("ballast", "SIZE", "64MiB", "bytes kept so that entries can be removed while the disk is full") {
+            (configuration, text) throws(SettingProblem) in configuration.ballast = try Self.bytes(text)
         },
     ]
 

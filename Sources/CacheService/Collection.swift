@@ -73,6 +73,8 @@ package struct CollectionReport: Sendable {
 extension CacheService {
     /// The share of the budget that a collection under pressure frees at least, so that not every upload collects.
     private static let slack = 0.02
+    /// Of what is stored, a quarter at most is evicted because the disk, not the budget, is full.
+    private static let evictedShare = 4
 
     /// Removes what has expired or is over a budget, and deletes the bytes that nothing refers to any more.
     ///
@@ -100,6 +102,7 @@ extension CacheService {
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `quotaExceeded` if there is no room and none can be made.
     func makeRoom(for size: Int) async throws -> Int {
+        try await self.makeRoomOnDisk(for: size)
         guard let limit = self.budget.blobBytes else { return size }
         // The limit moves: the database needs room, too, and grows while entries are removed.
         var wanted = size + self.budget.reserved + Int(Double(limit) * Self.slack)
@@ -123,20 +126,33 @@ extension CacheService {
         )
     }
 
-    private func collect(freeing wanted: Int) async throws -> CollectionReport {
+    /// Collects until `wanted` bytes of the budget are free, and there is room on the disk for `size` more.
+    func collect(freeing wanted: Int, onDisk size: Int = 0) async throws -> CollectionReport {
         var report = CollectionReport()
         var policy = self.budget.policy
         policy.budget = self.budget.blobBytes.map { max(0, $0 - wanted) }
+        let shortfall = self.shortfall(writing: size)
+        if shortfall > 0 {
+            // What nobody refers to goes first: that may be enough.
+            let rest = shortfall - (try await self.deleteUnreferenced(&report))
+            let stored = try await self.catalog.storedBytes()
+            // If somebody else has filled the disk, giving up the cache for it would not help for long.
+            if rest > 0, rest <= stored / Self.evictedShare {
+                policy.budget = min(policy.budget ?? .max, stored - rest)
+            }
+        }
         while true {
             let now = self.now()
             let undoLimit = now - self.configuration.undoTime
-            let step = try await self.catalog.evict(
-                by: policy,
-                keepRemovedSince: undoLimit,
-                except: self.leases.entries(at: now),
-                at: now,
-                limit: 100
-            )
+            let step = try await self.removing { [policy] in
+                try await self.catalog.evict(
+                    by: policy,
+                    keepRemovedSince: undoLimit,
+                    except: self.leases.entries(at: now),
+                    at: now,
+                    limit: 100
+                )
+            }
             if !step.removed.isEmpty || step.forgotten > 0 { self.visibility.tick() }
             report.removedEntries += step.removed.count
             let freed = try await self.deleteUnreferenced(&report)
@@ -158,10 +174,14 @@ extension CacheService {
         var freed = 0
         while true {
             let now = self.now()
-            let condemned = try await self.catalog.condemn(limit: 500, except: self.leases.recipes(at: now), at: now)
+            let condemned = try await self.removing {
+                try await self.catalog.condemn(limit: 500, except: self.leases.recipes(at: now), at: now)
+            }
             guard !condemned.isEmpty else { return freed }
             self.visibility.tick()
-            let bytes = try await self.catalog.forget(condemned) { try await self.blobs.delete($0) }
+            let bytes = try await self.removing {
+                try await self.catalog.forget(condemned) { try await self.blobs.delete($0) }
+            }
             report.deletedBlobs += condemned.count
             report.freedBytes += bytes
             freed += bytes

@@ -21,7 +21,7 @@ extension CacheService {
     /// Removes, brings back, pins or unpins entries.
     package func change(_ change: EntryChange) async throws -> [Entry] {
         defer { self.visibility.tick() }
-        return try await self.catalog.change(change, at: self.now())
+        return try await self.removing { try await self.catalog.change(change, at: self.now()) }
     }
 
     /// What happened to a key and to keys that start with it, newest first.

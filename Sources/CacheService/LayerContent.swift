@@ -53,6 +53,7 @@ extension CacheService {
         let layer = try entry.layer(at: index)
         let lease = LayerLease(self, entry: entry.id, [layer.recipe])
         let records = try await self.chunkRecords(of: entry, layer: index)
+        try await self.verify(records)
         if form == .canonical, encoding == .zstd {
             let frames = FrameSource(service: self, records: records, range: range, lease: lease)
             return LayerContent(

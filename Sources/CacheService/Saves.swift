@@ -50,14 +50,17 @@ extension CacheService {
     /// For each tree the project's layer that has it; pinned for the session.
     package func knownLayers(_ trees: [Digest], in project: ProjectName, session: String) async throws -> [Layer?] {
         let session = try self.session(session, project)
-        var layers: [Layer?] = []
-        for tree in trees { layers.append(try await self.catalog.knownLayer(tree, for: session)) }
-        return layers
+        return try await self.writing {
+            var layers: [Layer?] = []
+            for tree in trees { layers.append(try await self.catalog.knownLayer(tree, for: session)) }
+            return layers
+        }
     }
 
     /// The blobs that the client has to upload; the others are pinned for the session.
     package func missing(_ digests: [Digest], in project: ProjectName, session: String) async throws -> [Digest] {
-        try await self.catalog.pin(digests, for: self.session(session, project))
+        let session = try self.session(session, project)
+        return try await self.writing { try await self.catalog.pin(digests, for: session) }
     }
 
     /// Stores blobs: room is made first, then the bytes are durable, then their rows are there.
@@ -68,18 +71,21 @@ extension CacheService {
         guard !blobs.isEmpty else { return }
         let session = try self.session(session, project)
         let framed = try await self.prepare(blobs)
-        let digests = framed.map(\.digest)
         let reservation = try await self.makeRoom(for: framed.reduce(0) { $0 + $1.storedSize })
-        defer { self.budget.release(reservation) }
+        try await self.writing {
+            defer { self.budget.release(reservation) }
+            try await self.write(framed, for: session)
+        }
+    }
+
+    private func write(_ framed: [NewBlob], for session: SaveSession) async throws {
+        let digests = framed.map(\.digest)
         self.uploads.begin(digests)
         defer { self.uploads.end(digests) }
+        let kept = try await self.keepSound(framed)
         try await self.blobs.put(framed)
-        try await self.catalog.recordStored(
-            framed.map {
-                BlobRecord(digest: $0.digest, encoding: $0.encoding, size: $0.size, storedSize: $0.storedSize)
-            },
-            for: session
-        )
+        self.verified.forget(digests)
+        try await self.catalog.recordStored(framed.map { kept[$0.digest] ?? $0.record }, for: session)
         // A blob that was condemned may have been deleted after `put` found it and before its row came back to life.
         // From here on nothing can delete it, so one more look is enough.
         let deleted = Set(try await self.blobs.missing(from: digests))
@@ -89,7 +95,8 @@ extension CacheService {
     /// Ends a save that will not be committed.
     package func endSession(_ session: String, in project: ProjectName) async throws {
         defer { self.visibility.tick() }
-        try await self.catalog.end(self.session(session, project))
+        let session = try self.session(session, project)
+        try await self.removing { try await self.catalog.end(session) }
     }
 
     /// Makes an entry visible, after everything it refers to was checked.
@@ -117,20 +124,19 @@ extension CacheService {
         let recordBytes = try record.sealed(with: self.configuration.recordKey)
         let recordDigest = SHA256.digest(of: recordBytes)
         try await self.store([.raw(recordBytes)], in: request.project, session: session.id)
-        let outcome = try await self.catalog.commit(
-            Commit(
-                project: request.project,
-                scope: request.scope,
-                key: request.key,
-                layers: layers,
-                provenance: request.provenance,
-                createdAt: now,
-                expiresAt: expiresAt,
-                onConflict: request.onConflict,
-                record: recordDigest,
-                session: session
-            )
+        let commit = Commit(
+            project: request.project,
+            scope: request.scope,
+            key: request.key,
+            layers: layers,
+            provenance: request.provenance,
+            createdAt: now,
+            expiresAt: expiresAt,
+            onConflict: request.onConflict,
+            record: recordDigest,
+            session: session
         )
+        let outcome = try await self.writing { try await self.catalog.commit(commit) }
         // The session's pins have ended, and an entry may have been replaced.
         self.visibility.tick()
         return self.conclude(outcome, request)
@@ -186,6 +192,11 @@ extension CacheService {
 }
 
 extension NewBlob {
+    /// The row of the blob once it is stored in this form.
+    var record: BlobRecord {
+        BlobRecord(digest: self.digest, encoding: self.encoding, size: self.size, storedSize: self.storedSize)
+    }
+
     /// A blob of raw bytes in memory.
     static func raw(_ bytes: [UInt8]) -> Self {
         Self(

@@ -39,6 +39,17 @@ extension NativeGateway {
                 handler: self.fetchBlobs
             ),
             Endpoint(
+                method: .post,
+                path: "/v1/projects/{owner}/{name}/suspects",
+                operation: "reportSuspects",
+                summary: "Has blobs read again and compared with their digests that arrived wrong at a client.",
+                parameters: Endpoint.Parameter.project,
+                request: .message("SuspectsRequest"),
+                success: .ok("SuspectsResponse", "How many of them are damaged and were taken out of use."),
+                errors: [400, 413],
+                handler: self.recheck
+            ),
+            Endpoint(
                 method: .delete,
                 path: "/v1/projects/{owner}/{name}/leases/{lease}",
                 operation: "endLease",
@@ -100,6 +111,7 @@ extension NativeGateway {
         let question = try await call.message(FetchBlobsRequest.self)
         try call.check(question.digests)
         let records = try await self.service.describe(question.digests, in: call.project())
+        try await self.service.verify(records)
         let size = records.reduce(0) { $0 + BlobRecordCoding.headerSize + $1.storedSize }
         return call.context.stream(
             .ok,
@@ -111,6 +123,17 @@ extension NativeGateway {
             self.metrics.count("tarn_blob_bytes_total", [("operation", "get")], by: size)
             if let family = lease.flatMap(self.ledger.family) { self.service.noteSent(size, for: family) }
         }
+    }
+
+    @Sendable private func recheck(_ call: NativeCall) async throws -> Response {
+        let report = try await call.message(SuspectsRequest.self)
+        try call.check(report.digests)
+        guard report.digests.count <= SuspectsRequest.limit else {
+            throw CacheError(.invalidRequest, "at most \(SuspectsRequest.limit) blobs are suspected at once")
+        }
+        return try .json(
+            SuspectsResponse(damaged: try await self.service.recheck(report.digests, in: call.project()))
+        )
     }
 
     @Sendable private func endLease(_ call: NativeCall) async throws -> Response {

@@ -26,13 +26,51 @@ extension SQLiteCatalog {
             for check in Self.sums {
                 for row in try database.rows(check.sql) {
                     problems.append(
-                        "\(check.name): \(row[0] as Int64) is kept, \(row[1] as Int64) is right (row \(row[2] as Int64))"
+                        "I7: \(check.name): \(row[0] as Int64) is kept, \(row[1] as Int64) is right (row \(row[2] as Int64))"
                     )
+                }
+            }
+            for invariant in Self.invariants {
+                for row in try database.rows(invariant.sql) {
+                    problems.append("\(invariant.name) (row \(row[0] as Int64))")
                 }
             }
             return problems
         }
     }
+
+    /// Each selects the rows that break an invariant.
+    private static let invariants: [(name: String, sql: String)] = [
+        (
+            "I1: a visible entry needs a blob that is not there",
+            """
+            SELECT id FROM entries WHERE removed_at IS NULL AND (
+                EXISTS (SELECT 1 FROM entry_layers e JOIN layer_blobs l ON l.layer = e.layer
+                    JOIN blobs b ON b.id = l.blob WHERE e.entry = entries.id AND b.state <> 0)
+                OR EXISTS (SELECT 1 FROM entry_blobs x JOIN blobs b ON b.id = x.blob
+                    WHERE x.entry = entries.id AND b.state <> 0))
+            """
+        ),
+        (
+            "I1: a visible entry has no layers",
+            """
+            SELECT id FROM entries WHERE removed_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM entry_layers WHERE entry = entries.id)
+            """
+        ),
+        (
+            "I3: a blob is condemned although it is needed",
+            "SELECT id FROM blobs WHERE state = 1 AND (refs > 0 OR pins > 0)"
+        ),
+        (
+            "I8: the record that a rebuild needs is not among an entry's blobs",
+            """
+            SELECT id FROM entries WHERE removed_at IS NULL AND NOT EXISTS (
+                SELECT 1 FROM entry_blobs x JOIN blobs b ON b.id = x.blob
+                WHERE x.entry = entries.id AND b.digest = entries.record)
+            """
+        ),
+    ]
 
     /// Each selects the rows that are wrong: what is kept, what it should be, which row.
     private static let sums: [(name: String, sql: String)] = [

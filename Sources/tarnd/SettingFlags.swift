@@ -153,6 +153,54 @@ struct BudgetsFlags: ParsableArguments {
     }
 }
 
+struct DiskFlags: ParsableArguments {
+    @Option(
+        name: .customLong("verify-after"),
+        help: ArgumentHelp(
+            "how long a blob counts as sound once it was compared with its digest (default: 7d)",
+            valueName: "TIME|never"
+        )
+    )
+    var verifyAfter: String?
+
+    @Option(
+        name: .customLong("scrub-rate"),
+        help: ArgumentHelp(
+            "most bytes a second that are read to find damage; 0 for none (default: 8MiB)",
+            valueName: "SIZE"
+        )
+    )
+    var scrubRate: String?
+
+    @Option(
+        name: .customLong("min-free-space"),
+        help: ArgumentHelp(
+            "free bytes of the disk below which entries are evicted (default: 1 % of it, at most 256MiB)",
+            valueName: "SIZE"
+        )
+    )
+    var minFreeSpace: String?
+
+    @Option(
+        name: .customLong("ballast"),
+        help: ArgumentHelp(
+            "bytes kept so that entries can be removed while the disk is full; 0 for none (default: 64MiB)",
+            valueName: "SIZE"
+        )
+    )
+    var ballast: String?
+
+    /// The values that were given, by the settings' names.
+    var values: [String: String?] {
+        [
+            "verify-after": self.verifyAfter,
+            "scrub-rate": self.scrubRate,
+            "min-free-space": self.minFreeSpace,
+            "ballast": self.ballast,
+        ]
+    }
+}
+
 struct LimitsFlags: ParsableArguments {
     @Option(
         name: .customLong("max-connections"),

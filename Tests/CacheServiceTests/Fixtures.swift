@@ -30,12 +30,17 @@ struct TestService {
     let service: CacheService
     let project: ProjectName
 
-    init(budget: Int? = nil) throws {
+    init(
+        budget: Int? = nil,
+        volume: Volume = Volume(),
+        _ decorate: (any BlobStore) -> any BlobStore = { $0 }
+    ) throws {
         var configuration = CacheService.Configuration()
+        configuration.volume = volume
         configuration.policy = EvictionPolicy(budget: budget)
         let clock = self.clock
         self.service = CacheService(
-            blobs: self.blobs,
+            blobs: decorate(self.blobs),
             catalog: self.catalog,
             threads: .singleton,
             configuration: configuration,
@@ -56,6 +61,17 @@ struct TestService {
             session: session
         )
         return try await self.service.save(self.request(key, layer.layer, session: session, onConflict: onConflict))
+    }
+
+    /// Puts other bytes of the same size in the place of a blob's.
+    func damage(_ digest: Digest) async throws {
+        let stored = try await self.blobs.open(digest)
+        var bytes = try stored.storedBytes()
+        bytes.setInteger(~(bytes.getInteger(at: bytes.writerIndex - 1, as: UInt8.self) ?? 0), at: bytes.writerIndex - 1)
+        try await self.blobs.quarantine(digest, found: .check)
+        // The memory store looks at sizes only.
+        let size = stored.encoding == .raw ? bytes.readableBytes : 1
+        try await self.blobs.put([NewBlob(digest: digest, encoding: stored.encoding, size: size, content: bytes)])
     }
 
     func request(
