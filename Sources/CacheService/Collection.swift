@@ -49,7 +49,8 @@ final class Budget: Sendable {
         return self.state.withLock { self.shortfall(of: size, for: budgetClass, stored, limit, $0) }
     }
 
-    private func shortfall(of size: Int, for budgetClass: Class, _ stored: Stored, _ limit: Int, _ state: State) -> Int {
+    private func shortfall(of size: Int, for budgetClass: Class, _ stored: Stored, _ limit: Int, _ state: State) -> Int
+    {
         let all = stored.bytes + state.allReserved + size - limit
         guard budgetClass == .unprotected else { return all }
         let share = self.policy.unprotectedBytes(of: limit)

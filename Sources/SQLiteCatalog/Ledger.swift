@@ -66,7 +66,7 @@ struct Ledger {
 
     /// Counts the blobs of `holder` as bytes that stay.
     ///
-    /// - Parameter isLoose: Whether only entries of unprotected scopes use the holder.
+    /// `isLoose` says that only entries of unprotected scopes use the holder.
     func setLive(_ holder: Holder, in project: Int64, isLoose: Bool) throws {
         try self.shiftLiveBytes(of: holder, in: project, whereLive: 0, by: "+")
         try self.willSetLive(holder, isLoose: isLoose)
@@ -80,7 +80,7 @@ struct Ledger {
 
     /// Counts the blobs of `holder` as bytes that can be collected.
     ///
-    /// - Parameter isLoose: Whether only entries of unprotected scopes used the holder.
+    /// `isLoose` says that only entries of unprotected scopes used the holder.
     func setIdle(_ holder: Holder, in project: Int64, isLoose: Bool) throws {
         try self.shiftLiveBytes(of: holder, in: project, whereLive: 1, by: "-")
         try self.willSetIdle(holder, isLoose: isLoose)

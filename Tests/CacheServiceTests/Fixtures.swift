@@ -119,7 +119,7 @@ struct TestLayer {
     var blobs: [NewBlob]
     var chunks: [Digest]
 
-    /// - Parameter claimed: Other content of the same length that the recipe says the chunks hold.
+    /// `claimed` is other content of the same length that the recipe says the chunks hold.
     init(_ content: [UInt8], claiming claimed: [UInt8]? = nil, path: String = "data", mtime: Int64 = 1_000) throws {
         let members = MemberList(
             sorting: [Member(path: Array(path.utf8), kind: .file, mode: 0o644, size: content.count)]

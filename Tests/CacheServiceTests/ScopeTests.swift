@@ -111,7 +111,8 @@ struct ScopeTests {
         #expect(try await victim.save("k", layer, uploads: false).isNew)
     }
 
-    @Test func `a flood from a pull request leaves all entries of main, and its own uploads end with 507`() async throws {
+    @Test func `a flood from a pull request leaves all entries of main, and its own uploads end with 507`() async throws
+    {
         let test = try TestService(budget: 8_000_000)
         let main = try Job(test, "branch/main")
         let pull = try Job(test, "pr/7", above: ["branch/main"])
@@ -137,7 +138,8 @@ struct ScopeTests {
         #expect(try await test.catalog.check().isEmpty)
     }
 
-    @Test func `a save of main pushes out a pull request that exceeds its share, and then its own oldest`() async throws {
+    @Test func `a save of main pushes out a pull request that exceeds its share, and then its own oldest`() async throws
+    {
         let test = try TestService(budget: 4_000_000)
         let main = try Job(test, "branch/main")
         let pull = try Job(test, "pr/7", above: ["branch/main"])

@@ -151,7 +151,9 @@ private enum Operation {
             let change = EntryChange(action, .prefix(try CacheKey(prefix)), in: bench.project, scope: nil)
             return Self.words(try await catalog.change(change, at: Timestamp(milliseconds: now)))
         case .use(let prefix, let now):
-            guard let found = try await bench.resolve(prefix, scopes: Eyes.all, at: Timestamp(milliseconds: now)) else { return [] }
+            guard let found = try await bench.resolve(prefix, scopes: Eyes.all, at: Timestamp(milliseconds: now)) else {
+                return []
+            }
             var traffic = Traffic()
             traffic.uses[found.entry.id] = Timestamp(milliseconds: now)
             try await catalog.note(traffic)
