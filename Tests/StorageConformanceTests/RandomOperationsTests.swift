@@ -54,7 +54,7 @@ private struct Eyes: CustomStringConvertible {
 
     static func random(using random: inout SeededGenerator) -> Self {
         let scope = Self.all.randomElement(using: &random) ?? .shared
-        let chain = scope == .shared ? [.shared] : [scope, .of("branch/main")]
+        let chain: [Scope] = scope == .shared ? [.shared] : [scope, .of("branch/main")]
         let all = ["chunk", "recipe", "stamps"]
         let uploads = Int.random(in: 0..<4, using: &random) == 0 ? [all.randomElement(using: &random) ?? ""] : all
         return Self(scope: scope, scopes: Bool.random(using: &random) ? nil : chain, uploads: uploads)

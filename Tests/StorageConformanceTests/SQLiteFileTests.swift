@@ -94,9 +94,9 @@ struct SQLiteFileTests {
             "SELECT l.id FROM layers l CROSS JOIN entry_layers x ON x.layer = l.id CROSS JOIN entries e ON e.id = x.entry"
                 + " WHERE l.project = 1 AND l.tree = x'00' AND l.missing = 0 AND e.removed_at IS NULL"
                 + " AND e.scope IN ('a', 'b') ORDER BY l.id DESC, x.entry DESC, x.position DESC LIMIT 1",
-            "SELECT EXISTS (SELECT 1 FROM session_layers WHERE session = 1 AND layer = 1) OR EXISTS (SELECT 1"
-                + " FROM entry_layers x CROSS JOIN entries e ON e.id = x.entry WHERE x.layer = 1 AND e.project = 1"
-                + " AND e.scope IN ('a', 'b'))",
+            "SELECT 1 FROM session_layers WHERE session = 1 AND layer = 1",
+            "SELECT 1 FROM entry_layers x CROSS JOIN entries e ON e.id = x.entry WHERE x.layer = 1 AND e.project = 1"
+                + " AND e.scope IN ('a', 'b')",
             "SELECT 1 FROM entry_blobs x CROSS JOIN entries e ON e.id = x.entry WHERE x.blob = 1 AND e.project = 1"
                 + " AND e.scope IN ('a', 'b') LIMIT 1",
             "SELECT layer FROM layer_blobs WHERE blob = 1",
