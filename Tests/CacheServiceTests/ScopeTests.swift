@@ -1,4 +1,5 @@
 import CacheModel
+import MemoryStorage
 import StorageInterface
 import Testing
 
