@@ -120,6 +120,14 @@ public struct Scope: Hashable, Sendable {
     }
 
     private init(unchecked text: String) { self.text = text }
+
+    /// How the scopes begin that anybody who can open a pull request, and any person at a terminal, may get to write.
+    public static let unprotectedPrefixes = ["pr/", "fork/", "dev/"]
+
+    /// Whether what is saved here must not push out what others rely on.
+    public var isUnprotected: Bool {
+        Self.unprotectedPrefixes.contains { self.text.utf8.starts(with: $0.utf8) }
+    }
 }
 
 extension Scope {

@@ -95,6 +95,10 @@ package struct Setting: Sendable {
             (configuration, text) throws(SettingProblem) in
             configuration.service.policy.smallEntryShare = Double(try Self.number(text, 0...100)) / 100
         },
+        Self("unprotected-share", "PERCENT", "25", "most of the budget that pr/, fork/ and dev/ scopes hold") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.service.policy.unprotectedShare = Double(try Self.number(text, 0...100)) / 100
+        },
         Self("ttl", "TIME", nil, "when entries expire whose save names no time to live") {
             (configuration, text) throws(SettingProblem) in
             configuration.service.defaultTimeToLive = try Self.duration(text)

@@ -25,8 +25,8 @@ extension CacheService {
     }
 
     /// What happened to a key and to keys that start with it, newest first.
-    package func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
-        try await self.catalog.history(of: key, in: project, limit: limit)
+    package func history(of key: CacheKey, in vantage: Vantage, limit: Int) async throws -> [HistoryEvent] {
+        try await self.catalog.history(of: key, in: vantage, limit: limit)
     }
 
     /// Figures of one project, or of all.

@@ -51,12 +51,16 @@ extension CacheService {
 
     /// Looks up blobs that a client wants to fetch, each once per mention.
     ///
-    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if one of them is not visible to the project.
-    package func describe(_ digests: [Digest], in project: ProjectName) async throws -> [BlobRecord] {
-        let records = try await self.catalog.blobs(digests, in: project)
+    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if one of them is not visible from there.
+    package func describe(
+        _ digests: [Digest],
+        in vantage: Vantage,
+        session: SaveSession? = nil
+    ) async throws -> [BlobRecord] {
+        let records = try await self.catalog.blobs(digests, in: vantage, session: session)
         return try digests.map { digest in
             guard let record = records[digest] else {
-                throw CacheError(.notFound, "blob \(digest) is not in project \(project); save the entry again")
+                throw CacheError(.notFound, "blob \(digest) is not in project \(vantage.project); save the entry again")
             }
             return record
         }
@@ -64,10 +68,10 @@ extension CacheService {
 
     /// Looks one blob up.
     ///
-    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if it is not visible to the project.
-    package func describe(_ digest: Digest, in project: ProjectName) async throws -> BlobRecord {
-        guard let record = try await self.catalog.blobs([digest], in: project)[digest] else {
-            throw CacheError(.notFound, "blob \(digest) is not in project \(project)")
+    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if it is not visible from there.
+    package func describe(_ digest: Digest, in vantage: Vantage) async throws -> BlobRecord {
+        guard let record = try await self.catalog.blobs([digest], in: vantage, session: nil)[digest] else {
+            throw CacheError(.notFound, "blob \(digest) is not in project \(vantage.project)")
         }
         return record
     }

@@ -55,9 +55,11 @@ extension CacheService {
     package var isShortOfRoom: Bool { self.shortfall(writing: 0) > 0 }
 
     /// Makes room on the disk for so many bytes, whatever the budget says.
-    func makeRoomOnDisk(for size: Int) async throws {
+    func makeRoomOnDisk(for size: Int, _ budgetClass: Budget.Class) async throws {
         guard self.shortfall(writing: size) > 0 else { return }
-        _ = try await self.budget.collectOnce { try await self.collect(freeing: 0, onDisk: size) }
+        _ = try await self.budget.collectOnce(for: budgetClass) {
+            try await self.collect(freeing: 0, onDisk: size, for: budgetClass)
+        }
         guard self.shortfall(writing: size) > 0 else { return }
         let free = Quantity.describe(bytes: self.configuration.volume.freeBytes() ?? 0)
         throw CacheError(

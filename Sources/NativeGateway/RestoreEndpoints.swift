@@ -67,19 +67,19 @@ extension NativeGateway {
         let query = try question.query(in: call.project())
         if question.isDryRun == true {
             let found = try await self.service.look(for: query)
-            return try await .json(self.describe(found, lease: nil, question, query))
+            return try await .json(self.describe(found, lease: nil, question, call.vantage()))
         }
         let restore = try await self.service.restore(query, families: question.families)
         if let restore { self.ledger.note(restore, families: question.families) }
         self.count(restore?.resolution)
-        return try await .json(self.describe(restore?.resolution, lease: restore?.lease, question, query))
+        return try await .json(self.describe(restore?.resolution, lease: restore?.lease, question, call.vantage()))
     }
 
     private func describe(
         _ resolution: Resolution?,
         lease: String?,
         _ question: ResolveRequest,
-        _ query: KeyQuery
+        _ vantage: Vantage
     ) async throws -> ResolveResponse {
         if let resolution {
             return ResolveResponse(
@@ -94,7 +94,7 @@ extension NativeGateway {
             let story = try await self.service.explainMiss(
                 of: pattern.key,
                 provenance: pattern.provenance,
-                in: query.project
+                in: vantage
             )
             explanations.append(MissExplanation(story, of: pattern.key))
         }
@@ -110,7 +110,7 @@ extension NativeGateway {
         let lease = call.query["lease"]
         let question = try await call.message(FetchBlobsRequest.self)
         try call.check(question.digests)
-        let records = try await self.service.describe(question.digests, in: call.project())
+        let records = try await self.service.describe(question.digests, in: call.vantage())
         try await self.service.verify(records)
         let size = records.reduce(0) { $0 + BlobRecordCoding.headerSize + $1.storedSize }
         return call.context.stream(

@@ -159,6 +159,32 @@ extension SQLiteCatalog {
             """
         ),
         (
+            "entries of unprotected scopes in a layer",
+            """
+            SELECT unprotected, n, id FROM (SELECT l.unprotected, l.id, (SELECT count(*) FROM entry_layers x
+                JOIN entries e ON e.id = x.entry WHERE x.layer = l.id AND e.is_unprotected = 1) n FROM layers l)
+            WHERE unprotected <> n
+            """
+        ),
+        (
+            "loose references to a blob",
+            "SELECT loose, n, id FROM (SELECT loose, id, \(UnprotectedBytes.looseHolders) n FROM blobs) WHERE loose <> n"
+        ),
+        (
+            "bytes of unprotected scopes",
+            """
+            SELECT loose_bytes, n, 1 FROM totals, (SELECT coalesce(sum(stored_size), 0) n FROM blobs
+                WHERE loose > 0 AND loose = live) WHERE loose_bytes <> n
+            """
+        ),
+        (
+            "entries of unprotected scopes",
+            """
+            SELECT unprotected_entries, n, 1 FROM totals, (SELECT count(*) n FROM entries WHERE is_unprotected = 1)
+            WHERE unprotected_entries <> n
+            """
+        ),
+        (
             "pins of a blob",
             """
             SELECT pins, n, id FROM (SELECT b.pins, b.id, (

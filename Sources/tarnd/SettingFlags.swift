@@ -105,6 +105,15 @@ struct BudgetsFlags: ParsableArguments {
     var smallEntryShare: String?
 
     @Option(
+        name: .customLong("unprotected-share"),
+        help: ArgumentHelp(
+            "most of the budget that pr/, fork/ and dev/ scopes hold (default: 25)",
+            valueName: "PERCENT"
+        )
+    )
+    var unprotectedShare: String?
+
+    @Option(
         name: .customLong("ttl"),
         help: ArgumentHelp("when entries expire whose save names no time to live", valueName: "TIME")
     )
@@ -144,6 +153,7 @@ struct BudgetsFlags: ParsableArguments {
             "max-project-size": self.maxProjectSize,
             "small-entry-size": self.smallEntrySize,
             "small-entry-share": self.smallEntryShare,
+            "unprotected-share": self.unprotectedShare,
             "ttl": self.ttl,
             "max-ttl": self.maxTtl,
             "undo-time": self.undoTime,
