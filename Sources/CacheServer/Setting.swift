@@ -1,5 +1,6 @@
 internal import CacheModel
 internal import CacheService
+internal import GatewayKit
 internal import Logging
 internal import NIOCore
 internal import NativeGateway
@@ -55,6 +56,20 @@ package struct Setting: Sendable {
         },
         Self("insecure-open", "BOOL", "false", "serve other machines although there are no tokens yet") {
             (configuration, text) throws(SettingProblem) in configuration.isOpen = try Self.flag(text)
+        },
+        Self("tls-certificate", "FILE", nil, "PEM file with the certificate and those between it and its authority") {
+            (configuration, text) throws(SettingProblem) in configuration.certificate = text
+        },
+        Self("tls-key", "FILE", nil, "PEM file with the certificate's key") {
+            (configuration, text) throws(SettingProblem) in configuration.key = text
+        },
+        Self(
+            "trusted-proxies",
+            "CIDR[,CIDR]",
+            nil,
+            "addresses whose X-Forwarded-For, Forwarded and -Proto are believed"
+        ) {
+            (configuration, text) throws(SettingProblem) in configuration.trustedProxies = try Self.ranges(text)
         },
         Self("durability", "strict|relaxed", "strict", "strict: what was answered survives a loss of power") {
             (configuration, text) throws(SettingProblem) in configuration.durability = try Self.choice(text)
@@ -143,6 +158,18 @@ package struct Setting: Sendable {
             (configuration, text) throws(SettingProblem) in
             configuration.maximumConnections = try Self.number(text, 1...1_000_000)
         },
+        Self("max-connections-per-address", "N", "256", "connections of one address; more are closed") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.maximumConnectionsPerAddress = try Self.number(text, 1...1_000_000)
+        },
+        Self("request-rate", "N", "0", "requests a second of one token or address, ten times as many at once; 0: any") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.requestRate = try Self.number(text, 0...1_000_000)
+        },
+        Self("auth-failure-rate", "N", "60", "wrong tokens a minute of one address before it has to wait; 0: any") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.authenticationFailureRate = try Self.number(text, 0...1_000_000)
+        },
         Self("max-uploads", "N", "16", "bodies of blobs and tars that are received at once; more wait") {
             (configuration, text) throws(SettingProblem) in
             configuration.limits.uploads = try Self.number(text, 1...100_000)
@@ -218,6 +245,20 @@ extension Setting {
         guard parts.count >= 2, !host.isEmpty, let port = parts.last.flatMap({ Int($0) }), (0...65_535).contains(port)
         else { throw SettingProblem(expected: "HOST:PORT, such as 127.0.0.1:7878 or [::1]:7878") }
         return (host, port)
+    }
+
+    private static func ranges(_ text: String) throws(SettingProblem) -> [AddressRange] {
+        var ranges: [AddressRange] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let trimmed = part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+            guard let range = AddressRange(String(trimmed)) else {
+                throw SettingProblem(
+                    expected: "addresses or ranges such as 10.0.0.0/8,2001:db8::1, with commas between"
+                )
+            }
+            ranges.append(range)
+        }
+        return ranges
     }
 
     private static func flag(_ text: String) throws(SettingProblem) -> Bool {

@@ -50,6 +50,11 @@ package struct TarnServer: Sendable {
         let service = storage.makeService(configuration, logger: logger, watch)
         let scrub = ScrubJob(service, folder, rate: configuration.scrubRate, logger: logger)
         let metrics = Metrics()
+        let edge = Edge(configuration)
+        let certificates = try Certificates(configuration, metrics)
+        metrics.declare("tarn_refused_connections_total", .counter, "Connections closed for their address's number.")
+        metrics.count("tarn_refused_connections_total", by: 0)
+        let refused = metrics.counter("tarn_refused_connections_total")
         let gateway = NativeGateway(
             service: service,
             limits: configuration.limits,
@@ -59,30 +64,41 @@ package struct TarnServer: Sendable {
         let fastPath = FastPath.Environment(
             answers: gateway.hotAnswers,
             observer: FastObserver(route: NativeGateway.blobRoute, metrics: metrics, logger: logger),
-            threads: threads
+            threads: threads,
+            edge: edge
+        )
+        let connections = Self.connections(configuration, logger)
+        let census = ConnectionCensus(
+            limit: connections,
+            limitOfOrigin: configuration.maximumConnectionsPerAddress,
+            proxies: edge.proxies
         )
         let application = Application(
-            router: Self.makeRouter(gateway, metrics),
+            router: Self.makeRouter(gateway, metrics, edge),
             server: HTTPServerBuilder { responder in
                 Connection(
                     responder: responder,
                     timeouts: configuration.timeouts,
                     maximumHeaderSize: configuration.maximumHeaderSize,
-                    fastPath: fastPath
+                    fastPath: fastPath,
+                    census: census,
+                    refused: refused,
+                    certificates: certificates
                 )
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
-                availableConnectionsDelegate: .maximum(configuration.maximumConnections, logger: logger)
+                availableConnectionsDelegate: .maximum(connections, logger: logger)
             ),
             onServerRunning: { channel in
                 await Self.announce(channel.localAddress?.port ?? 0, configuration, logger, onRunning)
             },
             logger: logger
         )
-        let jobs =
+        var jobs =
             Self.makeJobs(configuration, service, metrics, logger)
             + Self.makeDiskJobs(configuration, storage, service, watch, scrub, metrics, logger)
+        if let certificates { jobs.append(certificates.job(logger)) }
         var lifetimes = ServiceGroupConfiguration(
             services: jobs + [application],
             gracefulShutdownSignals: signals ? [.sigterm, .sigint] : [],
@@ -116,10 +132,27 @@ package struct TarnServer: Sendable {
     /// Tells the server to stop, as SIGTERM does.
     package func stop() async { await self.group.triggerGracefulShutdown() }
 
-    private static func makeRouter(_ gateway: NativeGateway, _ metrics: Metrics) -> Router<GatewayContext> {
+    /// How many connections are accepted, given the files that the process may have open.
+    private static func connections(_ configuration: ServerConfiguration, _ logger: Logger) -> Int {
+        let files = OpenFiles.raiseLimit()
+        let connections = OpenFiles.connections(configuration.maximumConnections, ofFiles: files)
+        if connections < configuration.maximumConnections {
+            logger.warning(
+                "fewer connections than max-connections, because few files may be open; raise LimitNOFILE or ulimit -n",
+                metadata: ["connections": "\(connections)", "open.files": "\(files)"]
+            )
+        }
+        return connections
+    }
+
+    private static func makeRouter(
+        _ gateway: NativeGateway,
+        _ metrics: Metrics,
+        _ edge: Edge
+    ) -> Router<GatewayContext> {
         let router = Router(context: GatewayContext.self, options: .autoGenerateHeadEndpoints)
         let table = RouteTable()
-        router.add(middleware: RequestEnvelope(fallback: gateway, routes: table, metrics: metrics))
+        router.add(middleware: RequestEnvelope(fallback: gateway, routes: table, metrics: metrics, edge: edge))
         router.mount(gateway)
         table.fill(from: router)
         return router

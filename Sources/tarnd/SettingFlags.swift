@@ -25,6 +25,30 @@ struct BasicsFlags: ParsableArguments {
     var insecureOpen = false
 
     @Option(
+        name: .customLong("tls-certificate"),
+        help: ArgumentHelp(
+            "PEM file with the certificate and those between it and its authority; read again when it changes",
+            valueName: "FILE"
+        )
+    )
+    var tlsCertificate: String?
+
+    @Option(
+        name: .customLong("tls-key"),
+        help: ArgumentHelp("PEM file with the certificate's key; read again when it changes", valueName: "FILE")
+    )
+    var tlsKey: String?
+
+    @Option(
+        name: .customLong("trusted-proxies"),
+        help: ArgumentHelp(
+            "addresses whose X-Forwarded-For, Forwarded and X-Forwarded-Proto are believed",
+            valueName: "CIDR[,CIDR]"
+        )
+    )
+    var trustedProxies: String?
+
+    @Option(
         name: .customLong("durability"),
         help: ArgumentHelp(
             "strict: what was answered survives a loss of power (default: strict)",
@@ -70,6 +94,9 @@ struct BasicsFlags: ParsableArguments {
             "listen": self.listen,
             "port-file": self.portFile,
             "insecure-open": self.insecureOpen ? "true" : nil,
+            "tls-certificate": self.tlsCertificate,
+            "tls-key": self.tlsKey,
+            "trusted-proxies": self.trustedProxies,
             "durability": self.durability,
             "threads": self.threads,
             "compression-level": self.compressionLevel,
@@ -219,6 +246,33 @@ struct LimitsFlags: ParsableArguments {
     var maxConnections: String?
 
     @Option(
+        name: .customLong("max-connections-per-address"),
+        help: ArgumentHelp(
+            "connections of one address; more are closed, but for this machine and trusted proxies (default: 256)",
+            valueName: "N"
+        )
+    )
+    var maxConnectionsPerAddress: String?
+
+    @Option(
+        name: .customLong("request-rate"),
+        help: ArgumentHelp(
+            "requests a second of one token or address, ten times as many at once; more get 429 (default: 0, any)",
+            valueName: "N"
+        )
+    )
+    var requestRate: String?
+
+    @Option(
+        name: .customLong("auth-failure-rate"),
+        help: ArgumentHelp(
+            "wrong tokens a minute of one address before it gets 429 (default: 60; 0: any)",
+            valueName: "N"
+        )
+    )
+    var authFailureRate: String?
+
+    @Option(
         name: .customLong("max-uploads"),
         help: ArgumentHelp(
             "bodies of blobs and tars that are received at once; more wait (default: 16)",
@@ -276,6 +330,9 @@ struct LimitsFlags: ParsableArguments {
     var values: [String: String?] {
         [
             "max-connections": self.maxConnections,
+            "max-connections-per-address": self.maxConnectionsPerAddress,
+            "request-rate": self.requestRate,
+            "auth-failure-rate": self.authFailureRate,
             "max-uploads": self.maxUploads,
             "max-header-size": self.maxHeaderSize,
             "max-json-body": self.maxJsonBody,
