@@ -1,3 +1,4 @@
+internal import AccessControl
 internal import CacheModel
 internal import CacheService
 internal import DiskBlobs
@@ -29,12 +30,14 @@ package struct TarnServer: Sendable {
     /// - Parameters:
     ///   - configuration: What the server was told.
     ///   - logger: The log.
+    ///   - setup: What decides about access beside the tokens of the folder.
     ///   - signals: Whether SIGTERM and SIGINT stop the server.
     ///   - onRunning: Called with the port once it is bound.
     /// - Throws: ``CacheModel/CacheError`` if the folder is in use, is not Tarn's, or cannot be opened.
     package init(
         _ configuration: ServerConfiguration,
         logger: Logger,
+        access setup: AccessSetup = AccessSetup(),
         signals: Bool = true,
         onRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) async throws {
@@ -43,17 +46,21 @@ package struct TarnServer: Sendable {
         threads.start()
         let storage = try await Storage.open(folder, configuration, threads)
         let service = storage.makeService(configuration, logger: logger)
+        let control = try await AccessControl(folder: folder, store: storage.catalog, setup)
+        try configuration.requireNotExposed(isClosed: control.isClosed)
         let metrics = Metrics()
         let gateway = NativeGateway(
             service: service,
             limits: configuration.limits,
             metrics: metrics,
-            probe: ServerProbe(folder: folder, service: service, threads: threads, metrics: metrics)
+            probe: ServerProbe(folder: folder, service: service, threads: threads, metrics: metrics),
+            control: control
         )
         let fastPath = FastPath.Environment(
             answers: gateway.hotAnswers,
             observer: FastObserver(route: NativeGateway.blobRoute, metrics: metrics, logger: logger),
-            threads: threads
+            threads: threads,
+            isAllowed: control.allowsFastAnswer
         )
         let application = Application(
             router: Self.makeRouter(gateway, metrics),
@@ -74,7 +81,7 @@ package struct TarnServer: Sendable {
             },
             logger: logger
         )
-        let jobs = Self.makeJobs(configuration, service, metrics, logger)
+        let jobs = Self.makeJobs(configuration, service, control, metrics, logger)
         var lifetimes = ServiceGroupConfiguration(
             services: jobs + [application],
             gracefulShutdownSignals: signals ? [.sigterm, .sigint] : [],
@@ -119,12 +126,14 @@ package struct TarnServer: Sendable {
     private static func makeJobs(
         _ configuration: ServerConfiguration,
         _ service: CacheService,
+        _ control: AccessControl,
         _ metrics: Metrics,
         _ logger: Logger
     ) -> [any Service] {
         [
             RepeatedJob(name: "flush", interval: configuration.flushInterval, logger: logger, runsAtEnd: true) {
                 try await service.flushTraffic()
+                try await control.flushUses()
             },
             RepeatedJob(name: "collect", interval: configuration.collectInterval, logger: logger, runsAtEnd: false) {
                 metrics.note(try await service.collect())

@@ -7,11 +7,11 @@ extension CacheService {
     /// A page of entries.
     package func entries(_ filter: EntryFilter) async throws -> EntryPage { try await self.catalog.entries(filter) }
 
-    /// The visible entry with exactly this key.
+    /// The visible entry with exactly this key, in the first of these scopes that has one.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `notFound`.
-    package func entry(_ key: CacheKey, in project: ProjectName, scope: Scope) async throws -> Entry {
-        let query = KeyQuery([KeyPattern(key, match: .exact)], in: project, scopes: [scope])
+    package func entry(_ key: CacheKey, in project: ProjectName, scopes: [Scope]) async throws -> Entry {
+        let query = KeyQuery([KeyPattern(key, match: .exact)], in: project, scopes: scopes)
         guard let resolution = try await self.catalog.resolve(query, at: self.now()) else {
             throw CacheError(.notFound, "there is no entry '\(key)' in project \(project)")
         }
@@ -24,10 +24,20 @@ extension CacheService {
         return try await self.catalog.change(change, at: self.now())
     }
 
-    /// What happened to a key and to keys that start with it, newest first.
-    package func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
-        try await self.catalog.history(of: key, in: project, limit: limit)
+    /// What happened in these scopes, or in all, to a key and to keys that start with it, newest first.
+    package func history(
+        of key: CacheKey,
+        in project: ProjectName,
+        scopes: [Scope]? = nil,
+        limit: Int
+    ) async throws -> [HistoryEvent] {
+        guard let scopes else { return try await self.catalog.history(of: key, in: project, limit: limit) }
+        let events = try await self.catalog.history(of: key, in: project, limit: max(limit, Self.searchedEvents))
+        return Array(events.filter { scopes.contains($0.scope) }.prefix(limit))
     }
+
+    /// How many events are looked at for those of a few scopes.
+    private static let searchedEvents = 1_000
 
     /// Figures of one project, or of all.
     package func statistics(of project: ProjectName?) async throws -> Statistics {

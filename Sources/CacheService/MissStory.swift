@@ -18,17 +18,20 @@ extension CacheService {
     ///   - key: The key that was asked for.
     ///   - provenance: How the key was made, if the client said so.
     ///   - project: Where it was looked for.
+    ///   - scopes: The scopes of which may be told.
     /// - Returns: What is known; there is always a summary.
     /// - Throws: What the catalog throws.
     package func explainMiss(
         of key: CacheKey,
         provenance: Provenance?,
-        in project: ProjectName
+        in project: ProjectName,
+        scopes: [Scope]
     ) async throws -> MissStory {
-        let history = try await self.catalog.history(of: key, in: project, limit: 10)
+        let history = try await self.history(of: key, in: project, scopes: scopes, limit: 10)
         var relatives: [Entry] = []
         if let provenance {
             relatives = try await self.catalog.relatives(ofTemplate: provenance.template, in: project, limit: 50)
+            relatives = relatives.filter { scopes.contains($0.scope) }
         }
         return MissStory.tell(key: key, provenance: provenance, history: history, relatives: relatives)
     }

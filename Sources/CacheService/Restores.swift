@@ -49,11 +49,15 @@ extension CacheService {
     /// Keeps a lease alive because it is being used.
     package func renewLease(_ lease: String) { self.leases.renew(lease, at: self.now()) }
 
-    /// Looks up blobs that a client wants to fetch, each once per mention.
+    /// Looks up blobs that a client wants to fetch, each once per mention; none is there if they are not visible to it.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `notFound` if one of them is not visible to the project.
-    package func describe(_ digests: [Digest], in project: ProjectName) async throws -> [BlobRecord] {
-        let records = try await self.catalog.blobs(digests, in: project)
+    package func describe(
+        _ digests: [Digest],
+        in project: ProjectName,
+        isVisible: Bool = true
+    ) async throws -> [BlobRecord] {
+        let records = isVisible ? try await self.catalog.blobs(digests, in: project) : [:]
         return try digests.map { digest in
             guard let record = records[digest] else {
                 throw CacheError(.notFound, "blob \(digest) is not in project \(project); save the entry again")
@@ -62,11 +66,16 @@ extension CacheService {
         }
     }
 
-    /// Looks one blob up.
+    /// Looks one blob up; it is not there if it is not visible to the client.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `notFound` if it is not visible to the project.
-    package func describe(_ digest: Digest, in project: ProjectName) async throws -> BlobRecord {
-        guard let record = try await self.catalog.blobs([digest], in: project)[digest] else {
+    package func describe(
+        _ digest: Digest,
+        in project: ProjectName,
+        isVisible: Bool = true
+    ) async throws -> BlobRecord {
+        let records = isVisible ? try await self.catalog.blobs([digest], in: project) : [:]
+        guard let record = records[digest] else {
             throw CacheError(.notFound, "blob \(digest) is not in project \(project)")
         }
         return record

@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -25,6 +27,7 @@ extension NativeGateway {
                 success: .init(status: 200, summary: "The blob.", content: .bytes(BlobForm.mediaType)),
                 alternatives: [.init(status: 304, summary: "If-None-Match names the digest.", content: nil)],
                 errors: [400, 404, 500],
+                access: .project(.read),
                 handler: self.sendBlob
             )
         ]
@@ -33,7 +36,7 @@ extension NativeGateway {
     @Sendable private func sendBlob(_ call: NativeCall) async throws -> Response {
         let (project, digest) = (try call.project(), try call.digest())
         let question = self.hotAnswers.question()
-        let record = try await self.service.describe(digest, in: project)
+        let record = try await self.service.describe(digest, in: project, isVisible: call.access.mayReadAnything)
         let form = BlobForm(record, request: call.request.headers)
         if let known = call.request.headers[.ifNoneMatch], ContentCoding.names(known, form.tag) {
             return Response(status: .notModified, headers: form.headers)

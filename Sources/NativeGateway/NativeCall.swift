@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import GatewayKit
 internal import Hummingbird
@@ -9,6 +11,20 @@ struct NativeCall: Sendable {
     let context: GatewayContext
     let query: Query
     let limits: NativeLimits
+    /// Who asks; `nil` where anybody may.
+    let credential: Credential?
+    /// What that may do in the project; there where the endpoint is about one.
+    var projectAccess: ProjectAccess?
+
+    /// What the sender may do in the project that the path names.
+    var access: ProjectAccess {
+        get throws {
+            guard let access = self.projectAccess else {
+                throw Failure.unexpected(requestID: self.context.requestID)
+            }
+            return access
+        }
+    }
 
     /// The project in the path.
     func project() throws -> ProjectName {

@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -19,6 +21,7 @@ extension NativeGateway {
                 request: .message("ResolveRequest"),
                 success: .ok("ResolveResponse", "The entry, or an explanation of the miss."),
                 errors: [400, 413],
+                access: .project(.read),
                 handler: self.resolve
             ),
             Endpoint(
@@ -36,6 +39,7 @@ extension NativeGateway {
                     content: .bytes(BlobRecordCoding.mediaType)
                 ),
                 errors: [400, 404, 413, 500],
+                access: .project(.read),
                 handler: self.fetchBlobs
             ),
             Endpoint(
@@ -46,6 +50,7 @@ extension NativeGateway {
                 parameters: Endpoint.Parameter.project + [.path("lease", .string, "The lease.")],
                 success: .noContent("The lease has ended."),
                 errors: [400],
+                access: .project(.read),
                 handler: self.endLease
             ),
         ]
@@ -53,7 +58,9 @@ extension NativeGateway {
 
     @Sendable private func resolve(_ call: NativeCall) async throws -> Response {
         let question = try await call.message(ResolveRequest.self)
-        let query = try question.query(in: call.project())
+        let query = try question.query(in: call.project(), scopes: call.access.readChain(asserting: question.scope))
+        // Who may read nothing leaves no trace either.
+        guard !query.scopes.isEmpty else { return try await .json(self.describe(nil, lease: nil, question, query)) }
         if question.isDryRun == true {
             let found = try await self.service.look(for: query)
             return try await .json(self.describe(found, lease: nil, question, query))
@@ -83,7 +90,8 @@ extension NativeGateway {
             let story = try await self.service.explainMiss(
                 of: pattern.key,
                 provenance: pattern.provenance,
-                in: query.project
+                in: query.project,
+                scopes: query.scopes
             )
             explanations.append(MissExplanation(story, of: pattern.key))
         }
@@ -99,7 +107,11 @@ extension NativeGateway {
         let lease = call.query["lease"]
         let question = try await call.message(FetchBlobsRequest.self)
         try call.check(question.digests)
-        let records = try await self.service.describe(question.digests, in: call.project())
+        let records = try await self.service.describe(
+            question.digests,
+            in: call.project(),
+            isVisible: call.access.mayReadAnything
+        )
         let size = records.reduce(0) { $0 + BlobRecordCoding.headerSize + $1.storedSize }
         return call.context.stream(
             .ok,
@@ -116,6 +128,7 @@ extension NativeGateway {
     @Sendable private func endLease(_ call: NativeCall) async throws -> Response {
         _ = try call.project()
         let lease = try call.text("lease")
+        guard try call.access.mayReadAnything else { return .noContent }
         self.service.endLease(lease)
         self.ledger.forget(lease)
         return .noContent

@@ -240,7 +240,8 @@ package struct CondemnedBlob: Hashable, Sendable {
 /// Which entries to list.
 package struct EntryFilter: Hashable, Sendable {
     package var project: ProjectName?
-    package var scope: Scope?
+    /// Only entries of these scopes; `nil` for all.
+    package var scopes: [Scope]?
     package var prefix: String
     /// Whether to list removed entries, too.
     package var includesRemoved: Bool
@@ -250,14 +251,14 @@ package struct EntryFilter: Hashable, Sendable {
 
     package init(
         project: ProjectName? = nil,
-        scope: Scope? = nil,
+        scopes: [Scope]? = nil,
         prefix: String = "",
         includesRemoved: Bool = false,
         cursor: String? = nil,
         limit: Int = 100
     ) {
         self.project = project
-        self.scope = scope
+        self.scopes = scopes
         self.prefix = prefix
         self.includesRemoved = includesRemoved
         self.cursor = cursor
