@@ -1,10 +1,10 @@
-internal import AccessControl
+package import AccessControl
 internal import AccessPolicy
 internal import CacheModel
 internal import GatewayKit
 internal import HTTPTypes
 internal import Hummingbird
-internal import NativeAPI
+package import NativeAPI
 internal import StorageInterface
 
 extension NativeGateway {
@@ -161,7 +161,8 @@ extension NativeCall {
 }
 
 extension TokenWish {
-    init(_ request: MakeTokenRequest) {
+    /// What a request for a token asks for.
+    package init(_ request: MakeTokenRequest) {
         self.init(
             name: request.name,
             role: request.role,
