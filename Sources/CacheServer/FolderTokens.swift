@@ -3,6 +3,8 @@ internal import CacheModel
 package import NativeAPI
 internal import NIOPosix
 internal import NativeGateway
+internal import SQLiteCatalog
+internal import StorageInterface
 
 /// The tokens in the folder of a server that is stopped.
 package enum FolderTokens {

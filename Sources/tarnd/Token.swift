@@ -52,7 +52,7 @@ enum Token {
         @Option(name: .long, help: ArgumentHelp("what people call it (default: the role)", valueName: "NAME"))
         var name: String?
 
-        @Option(name: .long, help: ArgumentHelp("job, developer, auditor or admin (default: job)", valueName: "ROLE"))
+        @Option(name: .long, help: ArgumentHelp("job, developer, auditor or admin", valueName: "ROLE"))
         var role = "job"
 
         @Option(

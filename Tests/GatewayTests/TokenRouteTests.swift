@@ -88,7 +88,8 @@ import Testing
         try await ClosedServer.run { closed in
             let bytes = [UInt8](repeating: 8, count: 1_000)
             let upload = Sample.project + "/blobs?session=" + Sample.session
-            #expect(try await closed.send("main", "POST", upload, Sample.record(bytes)).status == 200)
+            let stored = try await closed.send("main", "POST", upload, Sample.record(bytes))
+            #expect(stored.status == 200)
             let path = Sample.project + "/blobs/\(SHA256.digest(of: bytes))"
             let port = closed.server.port
             func ask(_ who: String) async throws -> Int {
