@@ -284,7 +284,7 @@ struct ClosedServer: Sendable {
     }
 
     @Test func `changes are decided by what the body asks`() async throws {
-        try await ClosedServer.run { closed in
+        try await ClosedServer.run { (closed) async throws in
             func change(_ who: String, _ action: ChangeRequest.Action, scope: String?) async throws -> Int {
                 let request = ChangeRequest(
                     action: action,
