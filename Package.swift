@@ -97,7 +97,7 @@ let package = Package(
         // Layer 2: the storage seam.
         .target(
             name: "StorageInterface",
-            dependencies: ["CacheModel", "LayerKernels", nioCore],
+            dependencies: ["AccessPolicy", "CacheModel", "LayerKernels", nioCore],
             swiftSettings: strict
         ),
 
@@ -114,11 +114,16 @@ let package = Package(
         ),
         .target(
             name: "SQLiteCatalog",
-            dependencies: ["CSQLiteSettings", "CacheModel", "StorageInterface", grdb],
+            dependencies: ["AccessPolicy", "CSQLiteSettings", "CacheModel", "StorageInterface", grdb],
             swiftSettings: strict
         ),
 
-        // Layer 4: the use cases.
+        // Layer 4: the use cases, and who may use them. Siblings never import each other.
+        .target(
+            name: "AccessControl",
+            dependencies: ["AccessPolicy", "CacheModel", "LayerKernels", "StorageInterface"],
+            swiftSettings: strict
+        ),
         .target(
             name: "CacheService",
             dependencies: [
@@ -139,8 +144,8 @@ let package = Package(
         .target(
             name: "NativeGateway",
             dependencies: [
-                "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI", "StorageInterface",
-                hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
+                "AccessControl", "AccessPolicy", "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI",
+                "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: strict
         ),
@@ -149,8 +154,8 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "LayerFormat", "NativeAPI",
-                "NativeGateway", "SQLiteCatalog", "StorageInterface",
+                "AccessControl", "AccessPolicy", "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit",
+                "LayerFormat", "NativeAPI", "NativeGateway", "SQLiteCatalog", "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
                 nioPosix, nioSSL, serviceLifecycle, unixSignals, yams,
             ],
@@ -158,7 +163,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "tarnd",
-            dependencies: ["CLinux", "CacheModel", "CacheServer", "CacheService", argumentParser, logging],
+            dependencies: [
+                "CLinux", "CacheModel", "CacheServer", "CacheService", "NativeAPI", argumentParser, logging,
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -204,6 +211,11 @@ let package = Package(
         .testTarget(name: "CacheModelTests", dependencies: ["CacheModel"], swiftSettings: strict),
         .testTarget(name: "AccessPolicyTests", dependencies: ["AccessPolicy", "CacheModel"], swiftSettings: strict),
         .testTarget(
+            name: "AccessControlTests",
+            dependencies: ["AccessControl", "AccessPolicy", "CacheModel", "MemoryStorage", "StorageInterface"],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "CacheServiceTests",
             dependencies: [
                 "CacheModel", "CacheService", "LayerFiles", "LayerFormat", "LayerKernels", "MemoryStorage",
@@ -231,16 +243,18 @@ let package = Package(
         .testTarget(
             name: "StorageConformanceTests",
             dependencies: [
-                "CacheModel", "DiskBlobs", "LayerKernels", "MemoryStorage", "SQLiteCatalog", "StorageInterface",
-                grdb, nioCore, nioPosix,
+                "AccessPolicy", "CacheModel", "DiskBlobs", "LayerKernels", "MemoryStorage", "SQLiteCatalog",
+                "StorageInterface", grdb, nioCore, nioPosix,
             ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "CacheModel", "CacheServer", "CacheService", "GatewayKit", "LayerFormat", "LayerKernels", "NativeAPI",
-                "NativeGateway", "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioPosix,
+                "AccessControl", "AccessPolicy", "CacheModel", "CacheServer", "CacheService", "GatewayKit",
+                "LayerFormat",
+                "LayerKernels", "NativeAPI", "NativeGateway", "StorageInterface", hummingbird, httpTypes, logging,
+                nioCore, nioPosix,
             ],
             swiftSettings: strict
         ),

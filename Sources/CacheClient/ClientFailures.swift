@@ -24,7 +24,8 @@ extension NativeClient {
             return failed(isPassing ? .unavailable : .invalidRequest, text)
         }
         guard status != 401 else {
-            return failed(.forbidden, "\(self.server) wants a token: \(answer.message); set TARN_TOKEN")
+            let wish = self.options.token == nil ? "wants a token" : "refuses the token"
+            return failed(.forbidden, "\(self.server) \(wish): \(answer.message); set TARN_TOKEN")
         }
         return failed(.init(answer.code), answer.message)
     }

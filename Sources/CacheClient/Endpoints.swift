@@ -192,6 +192,40 @@ extension NativeClient {
         try await self.patiently { try await $0.ask(CheckResponse.self, .POST, "/v1/check", sending: request) }
     }
 
+    /// Makes a token.
+    ///
+    /// Tried once: an answer that is lost leaves a token that nobody knows, and a second try would make another.
+    package func makeToken(_ wish: MakeTokenRequest) async throws -> MakeTokenResponse {
+        var request = NativeRequest(method: .POST, path: "/v1/tokens", contentType: "application/json")
+        request.body = .bytes(ByteBuffer(bytes: try NativeJSON.encode(wish)))
+        return try self.read(MakeTokenResponse.self, try await self.collect(request, attempts: 1))
+    }
+
+    /// All tokens.
+    package func tokens() async throws -> TokensResponse {
+        try await self.ask(TokensResponse.self, NativeRequest(method: .GET, path: "/v1/tokens"))
+    }
+
+    /// Revokes a token.
+    package func revokeToken(_ id: String) async throws -> TokenDescription {
+        let path = "/v1/tokens/\(PathEncoding.encode(id))"
+        return try await self.ask(TokenDescription.self, NativeRequest(method: .DELETE, path: path))
+    }
+
+    /// Who the server takes the sender for, in the project.
+    package func whoAmI(scope: Scope?) async throws -> WhoAmIResponse {
+        let query = [(name: "project", value: "\(self.project)" as String?), (name: "scope", value: scope?.text)]
+        return try await self.ask(
+            WhoAmIResponse.self,
+            NativeRequest(method: .GET, path: "/v1/whoami", query: query)
+        )
+    }
+
+    /// What the policy says.
+    package func explain(_ question: ExplainRequest) async throws -> ExplainResponse {
+        try await self.ask(ExplainResponse.self, .POST, "/v1/policy/explain", sending: question)
+    }
+
     /// Ends a restore; tried once, because leases also end by themselves.
     package func endLease(_ lease: String) async throws {
         let path = "\(self.projectPath)/leases/\(PathEncoding.encode(lease))"

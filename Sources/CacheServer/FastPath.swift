@@ -21,6 +21,9 @@ final class FastPath: ChannelDuplexHandler {
         let observer: FastObserver
         let threads: NIOThreadPool
         let edge: Edge
+        /// Whether the sender of a request may read blobs of the project that its path names, as far as that can be
+        /// told at once; a request of which it cannot is passed up.
+        let isAllowed: @Sendable (HTTPRequestHead) -> Bool
         let date = HTTPDate()
     }
 
@@ -169,17 +172,12 @@ final class FastPath: ChannelDuplexHandler {
     /// The one place that says whether a request may be answered here, and with what.
     private func answer(to head: HTTPRequestHead) -> HotAnswers.Representation? {
         guard self.requestsAbove == 0, !self.isClosing, head.version == .http1_1,
-            head.method == .GET || head.method == .HEAD, PlainRequest.isPlain(head.headers), self.isAllowed(head)
+            head.method == .GET || head.method == .HEAD, PlainRequest.isPlain(head.headers),
+            self.environment.isAllowed(head)
         else { return nil }
         let acceptsZstd = head.headers["accept-encoding"].contains { ContentCoding.namesZstd($0) }
         return self.environment.answers.find(head.uri, acceptsZstd: acceptsZstd)
     }
-
-    /// Whether the sender may read the project that the path names.
-    ///
-    /// There are no credentials yet. What decides here must be known without waiting; a request that cannot be decided
-    /// at once is passed up.
-    private func isAllowed(_ head: HTTPRequestHead) -> Bool { true }
 
     /// Who sends the request; `nil` if it has to wait, which is told above.
     private func admit(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) -> RequestOrigin? {

@@ -153,12 +153,6 @@ package struct ServerConfiguration: Sendable {
 
     private func checkTogether(_ problems: inout [String]) {
         if self.data.isEmpty { problems.append("data folder: none is given; start with --data DIR") }
-        if !self.isOpen, !Self.isLoopback(self.host) {
-            problems.append(
-                "listen: '\(self.host)' can be reached from other machines, and without tokens everybody there could "
-                    + "read and poison caches; listen on 127.0.0.1 or say --insecure-open"
-            )
-        }
         if (self.certificate == nil) != (self.key == nil) {
             problems.append("tls-certificate and tls-key: only one of them is given, and TLS needs both")
         }

@@ -54,7 +54,7 @@ package struct Setting: Sendable {
         Self("port-file", "FILE", nil, "file to write the port to once it is bound") {
             (configuration, text) throws(SettingProblem) in configuration.portFile = text
         },
-        Self("insecure-open", "BOOL", "false", "serve other machines although there are no tokens yet") {
+        Self("insecure-open", "BOOL", "false", "serve other machines although there are no tokens") {
             (configuration, text) throws(SettingProblem) in configuration.isOpen = try Self.flag(text)
         },
         Self("tls-certificate", "FILE", nil, "PEM file with the certificate and those between it and its authority") {
@@ -70,6 +70,9 @@ package struct Setting: Sendable {
             "addresses whose X-Forwarded-For, Forwarded and -Proto are believed"
         ) {
             (configuration, text) throws(SettingProblem) in configuration.trustedProxies = try Self.ranges(text)
+        },
+        Self("public-metrics", "BOOL", "false", "let anybody read /metrics, also without a credential") {
+            (configuration, text) throws(SettingProblem) in configuration.limits.hasPublicMetrics = try Self.flag(text)
         },
         Self("durability", "strict|relaxed", "strict", "strict: what was answered survives a loss of power") {
             (configuration, text) throws(SettingProblem) in configuration.durability = try Self.choice(text)

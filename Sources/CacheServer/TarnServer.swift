@@ -1,3 +1,4 @@
+internal import AccessControl
 internal import CacheModel
 internal import CacheService
 internal import DiskBlobs
@@ -31,12 +32,14 @@ package struct TarnServer: Sendable {
     /// - Parameters:
     ///   - configuration: What the server was told.
     ///   - logger: The log.
+    ///   - setup: What decides about access beside the tokens of the folder.
     ///   - signals: Whether SIGTERM and SIGINT stop the server.
     ///   - onRunning: Called with the port once it is bound.
     /// - Throws: ``CacheModel/CacheError`` if the folder is in use, is not Tarn's, or cannot be opened.
     package init(
         _ configuration: ServerConfiguration,
         logger: Logger,
+        access setup: AccessSetup = AccessSetup(),
         signals: Bool = true,
         onRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) async throws {
@@ -49,8 +52,11 @@ package struct TarnServer: Sendable {
         let storage = try await Storage.open(folder, configuration, threads, writers: writers)
         let service = storage.makeService(configuration, logger: logger, watch)
         let scrub = ScrubJob(service, folder, rate: configuration.scrubRate, logger: logger)
+        let control = try await AccessControl(folder: folder, store: storage.catalog, setup)
+        try configuration.requireNotExposed(isClosed: control.isClosed)
         let metrics = Metrics()
-        let edge = Edge(configuration)
+        var edge = Edge(configuration)
+        edge.credentialName = { control.credentialName($0) }
         let certificates = try Certificates(configuration, metrics)
         metrics.declare("tarn_refused_connections_total", .counter, "Connections closed for their address's number.")
         metrics.count("tarn_refused_connections_total", by: 0)
@@ -59,13 +65,15 @@ package struct TarnServer: Sendable {
             service: service,
             limits: configuration.limits,
             metrics: metrics,
-            probe: ServerProbe(folder: folder, service: service, watch: watch, scrub: scrub, metrics: metrics)
+            probe: ServerProbe(folder: folder, service: service, watch: watch, scrub: scrub, metrics: metrics),
+            control: control
         )
         let fastPath = FastPath.Environment(
             answers: gateway.hotAnswers,
             observer: FastObserver(route: NativeGateway.blobRoute, metrics: metrics, logger: logger),
             threads: threads,
-            edge: edge
+            edge: edge,
+            isAllowed: control.allowsFastAnswer
         )
         let connections = Self.connections(configuration, logger)
         let census = ConnectionCensus(
@@ -96,7 +104,7 @@ package struct TarnServer: Sendable {
             logger: logger
         )
         var jobs =
-            Self.makeJobs(configuration, service, metrics, logger)
+            Self.makeJobs(configuration, service, control, metrics, logger)
             + Self.makeDiskJobs(configuration, storage, service, watch, scrub, metrics, logger)
         if let certificates { jobs.append(certificates.job(logger)) }
         var lifetimes = ServiceGroupConfiguration(
@@ -161,12 +169,14 @@ package struct TarnServer: Sendable {
     private static func makeJobs(
         _ configuration: ServerConfiguration,
         _ service: CacheService,
+        _ control: AccessControl,
         _ metrics: Metrics,
         _ logger: Logger
     ) -> [any Service] {
         [
             RepeatedJob(name: "flush", interval: configuration.flushInterval, logger: logger, runsAtEnd: true) {
                 try await service.flushTraffic()
+                try await control.flushUses()
             },
             RepeatedJob(name: "collect", interval: configuration.collectInterval, logger: logger, runsAtEnd: false) {
                 metrics.note(try await service.collect())

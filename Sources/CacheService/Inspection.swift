@@ -7,11 +7,11 @@ extension CacheService {
     /// A page of entries.
     package func entries(_ filter: EntryFilter) async throws -> EntryPage { try await self.catalog.entries(filter) }
 
-    /// The visible entry with exactly this key.
+    /// The visible entry with exactly this key, in the first of these scopes that has one.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `notFound`.
-    package func entry(_ key: CacheKey, in project: ProjectName, scope: Scope) async throws -> Entry {
-        let query = KeyQuery([KeyPattern(key, match: .exact)], in: project, scopes: [scope])
+    package func entry(_ key: CacheKey, in project: ProjectName, scopes: [Scope]) async throws -> Entry {
+        let query = KeyQuery([KeyPattern(key, match: .exact)], in: project, scopes: scopes)
         guard let resolution = try await self.catalog.resolve(query, at: self.now()) else {
             throw CacheError(.notFound, "there is no entry '\(key)' in project \(project)")
         }

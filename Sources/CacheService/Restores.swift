@@ -49,7 +49,7 @@ extension CacheService {
     /// Keeps a lease alive because it is being used.
     package func renewLease(_ lease: String) { self.leases.renew(lease, at: self.now()) }
 
-    /// Looks up blobs that a client wants to fetch, each once per mention.
+    /// Looks up blobs that a client wants to fetch, each once per mention; none is there if they are not visible to it.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `notFound` if one of them is not visible from there.
     package func describe(
@@ -66,7 +66,7 @@ extension CacheService {
         }
     }
 
-    /// Looks one blob up.
+    /// Looks one blob up; it is not there if it is not visible to the client.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `notFound` if it is not visible from there.
     package func describe(_ digest: Digest, in vantage: Vantage) async throws -> BlobRecord {

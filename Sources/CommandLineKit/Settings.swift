@@ -12,6 +12,8 @@ package struct Settings: Sendable {
     package var project: ProjectName
     /// The scope to save in and restore from.
     package var scope: Scope
+    /// The scope that requests name; `nil` leaves it to the server, which knows it from the credential.
+    package var requestedScope: Scope?
     /// The credential, if any.
     package var token: String?
     /// The proxy on the way to the server, if any.
@@ -52,15 +54,19 @@ package struct Settings: Sendable {
             return files.all.lazy.compactMap { $0[keyPath: path] }.first
         }
         if let project = setting(options.project, "TARN_PROJECT", \.project) { job.project = try ProjectName(project) }
-        if let scope = setting(options.scope, "TARN_SCOPE", \.scope) { job.scope = try Scope(scope) }
+        let namedScope = try setting(options.scope, "TARN_SCOPE", \.scope).map { try Scope($0) }
+        if let namedScope { job.scope = namedScope }
         let personalURL = options.url ?? environment["TARN_URL"].flatMap { $0.isEmpty ? nil : $0 }
-        let token = environment["TARN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        let token =
+            try environment["TARN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+            ?? files.token(home: job.home, personalURL: personalURL)
         let server = try ServerAddress(setting(options.url, "TARN_URL", \.url) ?? Self.defaultURL)
         return Self(
             server: server,
             project: job.project,
             scope: job.scope,
-            token: try token ?? files.token(home: job.home, personalURL: personalURL),
+            requestedScope: token == nil ? job.scope : namedScope,
+            token: token,
             proxy: try ProxyAddress.find(for: server, in: environment),
             authority: try Self.authority(options.authorityFile ?? environment["TARN_CA_FILE"]),
             job: job,

@@ -59,6 +59,7 @@ extension HTTPResponse.Status {
             case .invalidRequest: .badRequest
             case .digestMismatch: .unprocessableContent
             case .alreadyExists: .conflict
+            case .unauthenticated: .unauthorized
             case .forbidden: .forbidden
             case .quotaExceeded: HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
             case .unavailable: .serviceUnavailable

@@ -167,7 +167,6 @@ extension CatalogState {
         let all = self.rows.values.map(\.entry).filter { entry in
             (filter.project == nil || entry.project == filter.project)
                 && (filter.scopes.map { Vantage(entry.project, scopes: $0).sees(entry.scope) } ?? true)
-                && (filter.scope.map { $0.text.utf8.elementsEqual(entry.scope.text.utf8) } ?? true)
                 && entry.key.starts(with: filter.prefix) && (filter.includesRemoved || entry.removal == nil)
         }.sorted(by: listingOrder)
         // An entry keeps its place whatever happens to others, so its position in the order is a cursor.

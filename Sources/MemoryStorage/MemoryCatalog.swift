@@ -9,9 +9,19 @@ internal import Synchronization
 package final class MemoryCatalog: Catalog {
     private let state = Mutex(CatalogState())
     private let gate = Gate()
+    private let tokenRows = Mutex<[TokenRecord]>([])
 
     /// Creates an empty catalog.
     package init() {}
+
+    func withTokens<Value: Sendable, Failure: Error>(
+        _ body: (inout [TokenRecord]) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        let result: Result<Value, Failure> = self.tokenRows.withLock { rows in
+            do throws(Failure) { return .success(try body(&rows)) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
 
     /// Runs `body` on a copy and keeps it only if it does not throw.
     private func transaction<Value: Sendable>(_ body: (inout CatalogState) throws -> Value) throws -> Value {

@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -25,6 +27,7 @@ extension NativeGateway {
                 success: .init(status: 200, summary: "The blob.", content: .bytes(BlobForm.mediaType)),
                 alternatives: [.init(status: 304, summary: "If-None-Match names the digest.", content: nil)],
                 errors: [400, 404, 500],
+                access: .project(.read),
                 handler: self.sendBlob
             )
         ]

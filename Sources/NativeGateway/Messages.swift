@@ -3,7 +3,7 @@ internal import NativeAPI
 
 extension Message {
     /// All messages of the document.
-    static let all = Self.words + Self.restores + Self.saves + Self.questions + Self.server
+    static let all = Self.words + Self.restores + Self.saves + Self.questions + Self.server + Self.tokens
 
     private static let words = [
         Message(
@@ -183,6 +183,73 @@ extension Message {
             ].map { .required($0, .integer) } + [
                 .optional("maximumBytes", .integer), .required("removals", .map(.integer)),
                 .required("families", .list(.reference("Family"))),
+            ]
+        ),
+    ]
+
+    private static let actions = Schema.list(
+        .words(["read", "list", "save", "replace", "remove", "pin", "audit", "administer"])
+    )
+
+    private static let tokens = [
+        Message(
+            "MakeTokenRequest",
+            "Makes a token.",
+            [
+                .required("name", .string), .required("role", .words(["job", "developer", "auditor", "admin"])),
+                .required("projects", .string), .optional("scope", .string), .optional("actions", Self.actions),
+                .optional("ttlSeconds", .integer),
+            ]
+        ),
+        Message(
+            "TokenDescription",
+            "A token without its secret.",
+            [
+                .required("id", .string), .required("name", .string), .required("role", .string),
+                .required("projects", .string), .required("scope", .string), .required("actions", Self.actions),
+                .required("createdAt", .moment), .required("expiresAt", .moment), .optional("revokedAt", .moment),
+                .optional("lastUsedAt", .moment),
+            ]
+        ),
+        Message(
+            "MakeTokenResponse",
+            "A token that was made; nobody can see it again.",
+            [.required("token", .string), .required("description", .reference("TokenDescription"))]
+        ),
+        Message("TokensResponse", "All tokens.", [.required("tokens", .list(.reference("TokenDescription")))]),
+        Message(
+            "WhoAmIResponse",
+            "Who the sender of a request is, and in which scopes of a project.",
+            [
+                .required("name", .string), .required("tier", .string), .required("rule", .string),
+                .required("projects", .string), .required("actions", Self.actions), .optional("project", .string),
+                .optional("mode", .words(["shared", "isolated"])), .optional("scope", .string),
+                .optional("readChain", .list(.string)),
+            ]
+        ),
+        Message(
+            "Job",
+            "A job as its CI system would vouch for it.",
+            [
+                .required("project", .string), .optional("branch", .string), .optional("tag", .string),
+                .optional("pullRequest", .string), .optional("base", .string), .optional("isFork", .boolean),
+                .optional("isTrusted", .boolean),
+            ]
+        ),
+        Message(
+            "ExplainRequest",
+            "Asks what the policy says.",
+            [
+                .required("action", .string), .optional("project", .string), .optional("scope", .string),
+                .optional("token", .string), .optional("job", .reference("Job")),
+            ]
+        ),
+        Message(
+            "ExplainResponse",
+            "What the policy says.",
+            [
+                .required("isAllowed", .boolean), .required("rule", .string), .required("reason", .string),
+                .required("principal", .reference("WhoAmIResponse")),
             ]
         ),
     ]

@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -19,6 +21,7 @@ extension NativeGateway {
                 request: .message("ResolveRequest"),
                 success: .ok("ResolveResponse", "The entry, or an explanation of the miss."),
                 errors: [400, 413],
+                access: .project(.read),
                 handler: self.resolve
             ),
             Endpoint(
@@ -36,6 +39,7 @@ extension NativeGateway {
                     content: .bytes(BlobRecordCoding.mediaType)
                 ),
                 errors: [400, 404, 413, 500],
+                access: .project(.read),
                 handler: self.fetchBlobs
             ),
             Endpoint(
@@ -47,6 +51,7 @@ extension NativeGateway {
                 request: .message("SuspectsRequest"),
                 success: .ok("SuspectsResponse", "How many of them are damaged and were taken out of use."),
                 errors: [400, 413],
+                access: .project(.read),
                 handler: self.recheck
             ),
             Endpoint(
@@ -57,6 +62,7 @@ extension NativeGateway {
                 parameters: Endpoint.Parameter.project + [.path("lease", .string, "The lease.")],
                 success: .noContent("The lease has ended."),
                 errors: [400],
+                access: .project(.read),
                 handler: self.endLease
             ),
         ]
@@ -64,7 +70,9 @@ extension NativeGateway {
 
     @Sendable private func resolve(_ call: NativeCall) async throws -> Response {
         let question = try await call.message(ResolveRequest.self)
-        let query = try question.query(in: call.project())
+        let query = try question.query(in: call.project(), scopes: call.access.readChain(asserting: question.scope))
+        // Who may read nothing leaves no trace either.
+        guard !query.scopes.isEmpty else { return try await .json(self.describe(nil, lease: nil, question, query)) }
         if question.isDryRun == true {
             let found = try await self.service.look(for: query)
             return try await .json(self.describe(found, lease: nil, question, call.vantage()))
@@ -94,7 +102,7 @@ extension NativeGateway {
             let story = try await self.service.explainMiss(
                 of: pattern.key,
                 provenance: pattern.provenance,
-                in: vantage
+                in: Vantage(query.project, scopes: query.scopes)
             )
             explanations.append(MissExplanation(story, of: pattern.key))
         }
@@ -132,13 +140,14 @@ extension NativeGateway {
             throw CacheError(.invalidRequest, "at most \(SuspectsRequest.limit) blobs are suspected at once")
         }
         return try .json(
-            SuspectsResponse(damaged: try await self.service.recheck(report.digests, in: call.project()))
+            SuspectsResponse(damaged: try await self.service.recheck(report.digests, in: call.vantage()))
         )
     }
 
     @Sendable private func endLease(_ call: NativeCall) async throws -> Response {
         _ = try call.project()
         let lease = try call.text("lease")
+        guard try call.access.mayReadAnything else { return .noContent }
         self.service.endLease(lease)
         self.ledger.forget(lease)
         return .noContent

@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -20,6 +22,7 @@ extension NativeGateway {
                 request: .message("KnownTreesRequest"),
                 success: .ok("KnownTreesResponse", "A layer or null for each tree."),
                 errors: [400, 413],
+                access: .project(.save),
                 handler: self.knownTrees
             ),
             Endpoint(
@@ -31,6 +34,7 @@ extension NativeGateway {
                 request: .message("MissingBlobsRequest"),
                 success: .ok("MissingBlobsResponse", "The missing blobs, in the order of the question."),
                 errors: [400, 413],
+                access: .project(.save),
                 handler: self.missingBlobs
             ),
             Endpoint(
@@ -42,6 +46,7 @@ extension NativeGateway {
                 request: .bytes(BlobRecordCoding.mediaType),
                 success: .ok("StoredBlobsResponse", "All blobs are stored."),
                 errors: [400, 413, 422, 507],
+                access: .project(.save),
                 handler: self.uploadBlobs
             ),
             Endpoint(
@@ -53,6 +58,7 @@ extension NativeGateway {
                 request: .message("CommitRequest"),
                 success: .ok("CommitResponse", "The entry that has the key now."),
                 errors: [400, 413, 507],
+                access: .project(.save),
                 handler: self.commit
             ),
             Endpoint(
@@ -63,6 +69,7 @@ extension NativeGateway {
                 parameters: project + [.path("session", .string, "The save's session.")],
                 success: .noContent("The session's pins have ended."),
                 errors: [400],
+                access: .project(.save),
                 handler: self.endSession
             ),
         ]
@@ -101,8 +108,9 @@ extension NativeGateway {
     @Sendable private func commit(_ call: NativeCall) async throws -> Response {
         let (project, key) = (try call.project(), try call.key())
         let commit = try await call.message(CommitRequest.self, limit: self.limits.commitBody)
-        let saver = try call.saver(commit.session)
-        let outcome = try await self.service.save(commit.saveRequest(key, by: saver))
+        let scope = try call.access.writeScope(asserting: commit.scope, isReplacing: commit.replace == true)
+        let saver = try call.saver(commit.session, scope: scope)
+        let outcome = try await self.service.save(commit.saveRequest(key, by: saver, scope: scope))
         let received = self.ledger.take(saver)
         self.service.noteReceived(
             received.bytes,

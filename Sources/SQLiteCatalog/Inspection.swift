@@ -26,9 +26,10 @@ extension SQLiteCatalog {
                 conditions.append("project = ?")
                 arguments += [project]
             }
-            if let scope = filter.scope {
-                conditions.append("scope = ?")
-                arguments += [scope.text]
+            if let scopes = filter.scopes {
+                let marks = scopes.map { _ in "?" }.joined(separator: ", ")
+                conditions.append("scope IN (\(marks))")
+                arguments += StatementArguments(scopes.map(\.text))
             }
             if let scopes = filter.scopes {
                 let listed = scopes.condition("scope")

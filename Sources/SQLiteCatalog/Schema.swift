@@ -21,6 +21,10 @@ enum Schema {
             try PrefixIndex.create(in: database)
             try database.execute(sql: "PRAGMA user_version = 2")
         }
+        migrator.registerMigration("3-tokens") { database in
+            try database.execute(sql: TokenRow.table)
+            try database.execute(sql: "PRAGMA user_version = 3")
+        }
         migrator.registerMigration("5-scopes") { database in
             try UnprotectedBytes.create(in: database)
             try database.execute(sql: "PRAGMA user_version = 5")

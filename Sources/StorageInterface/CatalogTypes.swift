@@ -249,8 +249,7 @@ package struct CondemnedBlob: Hashable, Sendable {
 /// Which entries to list.
 package struct EntryFilter: Hashable, Sendable {
     package var project: ProjectName?
-    package var scope: Scope?
-    /// The scopes that may be listed at all, or `nil` for all.
+    /// Only entries of these scopes; `nil` for all.
     package var scopes: [Scope]?
     package var prefix: String
     /// Whether to list removed entries, too.
@@ -261,7 +260,6 @@ package struct EntryFilter: Hashable, Sendable {
 
     package init(
         project: ProjectName? = nil,
-        scope: Scope? = nil,
         scopes: [Scope]? = nil,
         prefix: String = "",
         includesRemoved: Bool = false,
@@ -269,7 +267,6 @@ package struct EntryFilter: Hashable, Sendable {
         limit: Int = 100
     ) {
         self.project = project
-        self.scope = scope
         self.scopes = scopes
         self.prefix = prefix
         self.includesRemoved = includesRemoved

@@ -48,6 +48,7 @@ struct Cachectl: AsyncParsableCommand {
                     CollectCommand.self, CheckCommand.self,
                 ]
             ),
+            CommandGroup(name: "Access", subcommands: [TokenCommand.self, WhoAmICommand.self, PolicyCommand.self]),
             CommandGroup(
                 name: "Jobs",
                 subcommands: [KeyCommand.self, HashCommand.self, LintCommand.self, RunCommand.self]

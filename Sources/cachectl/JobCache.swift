@@ -27,7 +27,7 @@ struct JobCache: Sendable {
                 ResolveRequest.Pattern(key: try key.cacheKey(), provenance: self.settings.provenance(of: key))
             }
             var request = RestoreJob.Request(keys: patterns, places: self.settings.places)
-            request.scope = self.settings.scope
+            request.scope = self.settings.requestedScope
             request.cacheDirectory = self.settings.cacheDirectory
             let result = try await self.settings.withClient("cachectl") { client in
                 try await RestoreJob(client: client, request: request, report: { self.tell($0, "Restoring") }).run()
@@ -68,7 +68,7 @@ struct JobCache: Sendable {
                 paths: paths,
                 places: self.settings.places
             )
-            request.scope = self.settings.scope
+            request.scope = self.settings.requestedScope
             request.cacheDirectory = self.settings.cacheDirectory
             request.allowsSecrets = self.allowsSecrets
             let result = try await self.settings.withClient("cachectl") { client in

@@ -9,7 +9,7 @@ internal import Synchronization
 /// One project of a server, with the questions that `cachectl` asks.
 struct Server: Sendable {
     private let client: NativeClient
-    private let scope: Scope
+    private let scope: Scope?
     /// The scope that lists are limited to; `nil` for all.
     private let listedScope: Scope?
 
@@ -17,9 +17,9 @@ struct Server: Sendable {
     ///
     /// - Parameters:
     ///   - client: Speaks with it.
-    ///   - scope: Where keys are looked for.
+    ///   - scope: Where keys are looked for; `nil` where the server says.
     ///   - listedScope: The scope that lists are limited to; `nil` for all.
-    init(_ client: NativeClient, scope: Scope, listedScope: Scope?) {
+    init(_ client: NativeClient, scope: Scope?, listedScope: Scope?) {
         self.client = client
         self.scope = scope
         self.listedScope = listedScope
@@ -55,6 +55,25 @@ struct Server: Sendable {
 
     /// Figures of the whole server.
     func serverStatistics() async throws -> StatisticsResponse { try await self.client.statistics(ofServer: true) }
+
+    /// Makes a token.
+    func makeToken(_ wish: MakeTokenRequest) async throws -> MakeTokenResponse {
+        try await self.client.makeToken(wish)
+    }
+
+    /// All tokens.
+    func tokens() async throws -> TokensResponse { try await self.client.tokens() }
+
+    /// Revokes a token.
+    func revokeToken(_ id: String) async throws -> TokenDescription { try await self.client.revokeToken(id) }
+
+    /// Who the server takes the sender for.
+    func whoAmI() async throws -> WhoAmIResponse { try await self.client.whoAmI(scope: self.scope) }
+
+    /// What the policy says.
+    func explain(_ question: ExplainRequest) async throws -> ExplainResponse {
+        try await self.client.explain(question)
+    }
 
     /// Runs the collector.
     func collect(_ request: CollectRequest) async throws -> CollectResponse { try await self.client.collect(request) }

@@ -113,7 +113,7 @@ struct RestoreCache: AsyncParsableCommand {
         guard !patterns.isEmpty else { return nil }
         var request = RestoreJob.Request(keys: patterns, places: settings.places)
         request.target = self.to.map { settings.places.absolutePath(of: $0) }
-        request.scope = settings.scope
+        request.scope = settings.requestedScope
         request.isDryRun = self.dryRun
         request.cacheDirectory = settings.cacheDirectory
         return try await settings.withClient("restore_cache") { client in

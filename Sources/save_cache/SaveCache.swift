@@ -96,7 +96,7 @@ struct SaveCache: AsyncParsableCommand {
             paths: paths,
             places: settings.places
         )
-        request.scope = settings.scope
+        request.scope = settings.requestedScope
         request.timeToLive = self.ttl.flatMap { Quantity.duration($0) }
         request.replaces = self.replace
         request.allowsEmpty = self.allowEmpty

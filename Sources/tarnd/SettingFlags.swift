@@ -21,8 +21,11 @@ struct BasicsFlags: ParsableArguments {
     )
     var portFile: String?
 
-    @Flag(name: .customLong("insecure-open"), help: "serve other machines although there are no tokens yet")
+    @Flag(name: .customLong("insecure-open"), help: "serve other machines although there are no tokens")
     var insecureOpen = false
+
+    @Flag(name: .customLong("public-metrics"), help: "let anybody read /metrics, also without a credential")
+    var publicMetrics = false
 
     @Option(
         name: .customLong("tls-certificate"),
@@ -97,6 +100,7 @@ struct BasicsFlags: ParsableArguments {
             "tls-certificate": self.tlsCertificate,
             "tls-key": self.tlsKey,
             "trusted-proxies": self.trustedProxies,
+            "public-metrics": self.publicMetrics ? "true" : nil,
             "durability": self.durability,
             "threads": self.threads,
             "compression-level": self.compressionLevel,

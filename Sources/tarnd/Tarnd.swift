@@ -20,10 +20,12 @@ struct Tarnd: AsyncParsableCommand {
             EXAMPLES
               tarnd --data /var/lib/tarn --max-size 50GB
               tarnd --data ./cache --listen 127.0.0.1:0 --port-file ./port
+              tarnd token create --data /var/lib/tarn --role admin
               tarnd check --data /var/lib/tarn --read-data
 
             SEE ALSO
               tarnd check --help           checks the data folder of a stopped server
+              tarnd token --help           makes, lists and revokes tokens
               tarnd backup --help          copies the data folder, also while the server runs
               tarnd restore-backup --help  makes a data folder from a backup
               tarnd rebuild-index --help   makes a new database from the stored bytes
@@ -79,6 +81,7 @@ struct Tarnd: AsyncParsableCommand {
         case "check": await Check.start(arguments.dropFirst())
         case "backup": await Backup.start(arguments.dropFirst())
         case "restore-backup": await RestoreBackup.start(arguments.dropFirst())
+        case "token": await Token.start(arguments.dropFirst())
         case "rebuild-index": await RebuildIndex.start(arguments.dropFirst())
         default: await Self.start(arguments[...])
         }

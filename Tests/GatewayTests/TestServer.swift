@@ -17,6 +17,7 @@ struct TestServer: Sendable {
 
     static func run(
         _ settings: [String: String] = [:],
+        access: AccessSetup = AccessSetup(),
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let folder = NSTemporaryDirectory() + "tarn-test-" + UUID().uuidString
@@ -31,6 +32,7 @@ struct TestServer: Sendable {
         let server = try await TarnServer(
             configuration,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            access: access,
             signals: false
         ) {
             continuation.yield($0)
@@ -67,8 +69,12 @@ struct TestServer: Sendable {
         return try await Self.offload { try Answer(RawConnection(port).exchange(request)) }
     }
 
-    func post(_ path: String, _ message: some Encodable) async throws -> Answer {
-        try await self.send("POST", path, NativeJSON.encode(message))
+    func post(
+        _ path: String,
+        _ message: some Encodable,
+        headers: [String: String] = [:]
+    ) async throws -> Answer {
+        try await self.send("POST", path, NativeJSON.encode(message), headers: headers)
     }
 
     /// Changes the last byte of a blob's file.

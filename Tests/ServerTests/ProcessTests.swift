@@ -70,6 +70,33 @@ import Testing
         }
     }
 
+    @Test func `tokens are made, listed and revoked while no server has the folder`() async throws {
+        try await Self.offload {
+            try self.withFolder { folder in
+                let exposed = ["--data", folder, "--listen", "0.0.0.0:0"]
+                let refused = try self.run(exposed)
+                #expect(refused.code == 2 && refused.errors.contains("tarnd token create"), "\(refused.errors)")
+                #expect(try self.run(["token"]).code == 2)
+                #expect(try self.run(["token", "create", "--data", folder, "--name", "ci"]).code == 2)
+                #expect(try self.run(["token", "create", "--data", folder, "--role", "king"]).code == 2)
+                let made = try self.run(["token", "create", "--data", folder, "--role", "admin", "--name", "ann"])
+                #expect(made.code == 0 && made.output.contains("export TARN_TOKEN=tarn_"), "\(made.errors)")
+                let id = try #require(made.output.split(separator: " ").dropFirst().first.map(String.init))
+                let listed = try self.run(["token", "list", "--data", folder])
+                #expect(listed.output.contains(id) && listed.output.contains("active"))
+                let (server, log) = try self.start(folder)
+                let locked = try self.run(["token", "list", "--data", folder])
+                #expect(locked.code == 1 && locked.errors.contains("cachectl token"), "\(locked.errors)")
+                server.terminate()
+                _ = log.readDataToEndOfFile()
+                server.waitUntilExit()
+                #expect(try self.run(["token", "revoke", "--data", folder, id]).code == 0)
+                #expect(try self.run(["token", "list", "--data", folder]).output.contains("revoked"))
+                #expect(try self.run(["token", "revoke", "--data", folder, "nobodysToken"]).code == 1)
+            }
+        }
+    }
+
     @Test func `a wrong flag, value or nothing at all is a usage error`() async throws {
         try await Self.offload {
             #expect(try self.run([]).code == 2)
