@@ -125,8 +125,8 @@ extension CacheService {
     }
 
     /// Looks at blobs again that a client says it was sent wrong; returns how many are damaged.
-    package func recheck(_ digests: [Digest], in project: ProjectName) async throws -> Int {
-        let records = try await self.catalog.blobs(digests, in: project)
+    package func recheck(_ digests: [Digest], in vantage: Vantage) async throws -> Int {
+        let records = try await self.catalog.blobs(digests, in: vantage, session: nil)
         var damaged = 0
         // A claim costs a read of the disk, so the same one costs it once in a while only.
         let moment = self.now() - .seconds(10)
