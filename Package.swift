@@ -101,7 +101,7 @@ let package = Package(
         ),
         .target(
             name: "SQLiteCatalog",
-            dependencies: ["CSQLiteSettings", "CacheModel", "StorageInterface", grdb],
+            dependencies: ["CSQLiteSettings", "CacheModel", "LayerKernels", "StorageInterface", grdb],
             swiftSettings: strict
         ),
 
@@ -136,7 +136,7 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "LayerFormat", "NativeAPI",
+                "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "LayerFormat", "LayerKernels", "NativeAPI",
                 "NativeGateway", "SQLiteCatalog", "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
                 nioPosix, serviceLifecycle, unixSignals, yams,
@@ -145,7 +145,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "tarnd",
-            dependencies: ["CLinux", "CacheModel", "CacheServer", "CacheService", argumentParser, logging],
+            dependencies: [
+                "CLinux", "CacheModel", "CacheServer", "CacheService", "LayerKernels", argumentParser, logging,
+            ],
             swiftSettings: strict
         ),
         .target(

@@ -153,6 +153,24 @@ extension NativeClient {
         try await self.patiently { try await $0.ask(CheckResponse.self, .POST, "/v1/check", sending: request) }
     }
 
+    /// A page of the audit log.
+    package func audit(project: ProjectName? = nil, after: Int64 = 0, limit: Int? = nil) async throws -> AuditPage {
+        let request = NativeRequest(
+            method: .GET,
+            path: "/v1/audit",
+            query: [
+                ("project", project?.description), ("after", after == 0 ? nil : "\(after)"),
+                ("limit", limit.map(String.init)),
+            ]
+        )
+        return try await self.ask(AuditPage.self, request)
+    }
+
+    /// Where the audit log ends.
+    package func auditHead() async throws -> AuditHead {
+        try await self.ask(AuditHead.self, NativeRequest(method: .GET, path: "/v1/audit/head"))
+    }
+
     /// Ends a restore; tried once, because leases also end by themselves.
     package func endLease(_ lease: String) async throws {
         let path = "\(self.projectPath)/leases/\(PathEncoding.encode(lease))"

@@ -85,7 +85,7 @@ package enum BackupRestore {
         let brought = try await BlobTransfer.run(catalog, mirror, threads)
         report.blobs = brought.present.count
         report.linkedBlobs = brought.linked
-        report.incompleteEntries = try await catalog.markMissing(brought.missing, at: now)
+        report.incompleteEntries = try await catalog.markMissing(brought.missing, at: now, actor: AuditEvent.server)
         report.entries = try await catalog.statistics(of: nil).entries
         try catalog.checkpoint()
         try catalog.close()

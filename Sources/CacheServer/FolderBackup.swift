@@ -141,7 +141,11 @@ private struct BackupRun {
             let missing = Set(brought.missing)
             // Bytes that were missing the last time too are lost, not collected.
             if missing.subtracting(before).isEmpty || report.rounds == FolderBackup.roundLimit {
-                report.incompleteEntries = try await catalog.markMissing(brought.missing, at: now)
+                report.incompleteEntries = try await catalog.markMissing(
+                    brought.missing,
+                    at: now,
+                    actor: AuditEvent.server
+                )
                 return (catalog, brought.present)
             }
             before = missing

@@ -62,6 +62,8 @@ package final class CacheService: Sendable {
         package var leaseTime = Duration.seconds(1_800)
         /// How long a removed entry can be brought back.
         package var undoTime = Duration.seconds(86_400)
+        /// How long rows of the audit log are kept, or `nil` for ever.
+        package var auditTime: Duration?
         /// When entries expire whose save names no time to live.
         package var defaultTimeToLive: Duration?
         /// The longest time to live that a save may ask for.

@@ -77,8 +77,15 @@ extension CacheService {
     /// Removes what has expired or is over a budget, and deletes the bytes that nothing refers to any more.
     ///
     /// Runs beside saves and restores and takes no lock that they wait for.
-    package func collect() async throws -> CollectionReport {
-        try await self.budget.collectOnce { try await self.collect(freeing: 0) }
+    ///
+    /// - Parameter actor: Who asked for it, for the audit log.
+    package func collect(actor: String = AuditEvent.server) async throws -> CollectionReport {
+        let report = try await self.budget.collectOnce { try await self.collect(freeing: 0, actor: actor) }
+        if actor != AuditEvent.server {
+            let detail = "\(report.removedEntries) entries removed, \(report.deletedBlobs) blobs deleted"
+            try await self.note(.collected, by: actor, detail: detail)
+        }
+        return report
     }
 
     /// What ``collect()`` would do now, without doing it.
@@ -106,7 +113,9 @@ extension CacheService {
         for _ in 0..<16 {
             if self.budget.reserve(size, stored: try await self.catalog.storedBytes()) { return size }
             let target = wanted
-            let report = try await self.budget.collectOnce { try await self.collect(freeing: target) }
+            let report = try await self.budget.collectOnce {
+                try await self.collect(freeing: target, actor: AuditEvent.server)
+            }
             let shortfall =
                 try await self.catalog.storedBytes() + self.budget.reserved + size - (self.budget.blobBytes ?? limit)
             guard shortfall > 0 else { continue }
@@ -123,7 +132,7 @@ extension CacheService {
         )
     }
 
-    private func collect(freeing wanted: Int) async throws -> CollectionReport {
+    private func collect(freeing wanted: Int, actor: String) async throws -> CollectionReport {
         var report = CollectionReport()
         var policy = self.budget.policy
         policy.budget = self.budget.blobBytes.map { max(0, $0 - wanted) }
@@ -135,7 +144,8 @@ extension CacheService {
                 keepRemovedSince: undoLimit,
                 except: self.leases.entries(at: now),
                 at: now,
-                limit: 100
+                limit: 100,
+                actor: actor
             )
             if !step.removed.isEmpty || step.forgotten > 0 { self.visibility.tick() }
             report.removedEntries += step.removed.count

@@ -90,7 +90,7 @@ extension CacheService {
 
     /// Makes entries that need damaged blobs invisible, and says so in the log.
     func reportDamage(to digests: [Digest]) async throws {
-        let entries = try await self.catalog.markMissing(digests, at: self.now())
+        let entries = try await self.catalog.markMissing(digests, at: self.now(), actor: AuditEvent.server)
         self.visibility.tick()
         self.logger.critical(
             "stored bytes are damaged; their entries are misses until they are saved again",

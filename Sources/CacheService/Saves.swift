@@ -94,8 +94,12 @@ extension CacheService {
 
     /// Makes an entry visible, after everything it refers to was checked.
     ///
+    /// - Parameters:
+    ///   - request: What to save.
+    ///   - actor: Who saves, for the audit log.
+    /// - Returns: The entry that has the key now.
     /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` if the layers are not what they claim to be.
-    package func save(_ request: SaveRequest) async throws -> SaveOutcome {
+    package func save(_ request: SaveRequest, actor: String) async throws -> SaveOutcome {
         let session = try self.session(request.session, request.project)
         let layers = try await self.check(request.layers, in: request.project)
         if request.onConflict == .keep, let entry = try await self.holder(of: request) {
@@ -129,7 +133,8 @@ extension CacheService {
                 onConflict: request.onConflict,
                 record: recordDigest,
                 session: session
-            )
+            ),
+            actor: actor
         )
         // The session's pins have ended, and an entry may have been replaced.
         self.visibility.tick()
@@ -139,7 +144,7 @@ extension CacheService {
     private func conclude(_ outcome: CommitOutcome, _ request: SaveRequest) -> SaveOutcome {
         let family = Traffic.Family(project: request.project, name: request.provenance.template)
         switch outcome {
-        case .committed(let entry):
+        case .committed(let entry, _):
             self.traffic.note { $0.families[family, default: .init()].saves += 1 }
             return SaveOutcome(entry: entry, isNew: true, isSameContent: true)
         case .exists(let entry):

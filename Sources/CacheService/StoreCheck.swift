@@ -25,17 +25,31 @@ extension CacheService {
     /// - Parameters:
     ///   - readData: Whether to read every blob and compare it with its digest.
     ///   - repair: Whether to mark damaged blobs as missing and to delete bytes without a row.
+    ///   - actor: Who asked for it, for the audit log.
     /// - Returns: What was found.
     /// - Throws: What the catalog and the blob store throw.
-    package func checkStore(readData: Bool, repair: Bool) async throws -> CheckReport {
+    package func checkStore(
+        readData: Bool,
+        repair: Bool,
+        actor: String = AuditEvent.server
+    ) async throws -> CheckReport {
         var report = CheckReport()
         report.problems += try await self.catalog.check()
-        try await self.checkRows(&report, readData: readData, repair: repair)
+        try await self.checkRows(&report, readData: readData, repair: repair, actor: actor)
         try await self.checkFiles(&report, repair: repair)
+        if repair {
+            let detail = "\(report.problems.count) problems, \(report.repaired) repaired"
+            try await self.note(.repaired, by: actor, detail: detail)
+        }
         return report
     }
 
-    private func checkRows(_ report: inout CheckReport, readData: Bool, repair: Bool) async throws {
+    private func checkRows(
+        _ report: inout CheckReport,
+        readData: Bool,
+        repair: Bool,
+        actor: String
+    ) async throws {
         var cursor: Digest?
         while true {
             let records = try await self.catalog.allBlobs(after: cursor, limit: 1_000)
@@ -48,7 +62,7 @@ extension CacheService {
                 guard try await self.catalog.isRecorded(record.digest) else { continue }
                 report.problems.append("blob \(record.digest) \(problem)")
                 if repair {
-                    _ = try await self.catalog.markMissing([record.digest], at: self.now())
+                    _ = try await self.catalog.markMissing([record.digest], at: self.now(), actor: actor)
                     self.visibility.tick()
                     report.repaired += 1
                 }

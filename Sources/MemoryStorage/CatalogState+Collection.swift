@@ -7,7 +7,8 @@ extension CatalogState {
         undoLimit: Timestamp,
         except leased: Set<Int64>,
         at now: Timestamp,
-        limit: Int
+        limit: Int,
+        actor: String
     ) -> EvictionReport {
         self.leased = leased
         defer { self.leased = [] }
@@ -17,7 +18,8 @@ extension CatalogState {
             return (end, entry.id)
         }
         for (_, id) in expired.sorted(by: <).prefix(limit) {
-            report.removed += self.remove(id, .expired, at: now, detail: "its time to live ended").map { [$0] } ?? []
+            let entry = self.remove(id, .expired, at: now, detail: "its time to live ended", actor: actor)
+            if let entry { report.removed.append(entry) }
         }
         for id in self.removed(in: nil).filter({ $0.at < undoLimit }).prefix(limit).map(\.id) {
             self.rows[id] = nil
@@ -25,11 +27,11 @@ extension CatalogState {
         }
         if let budget = policy.projectBudget {
             for project in Set(self.rows.values.map(\.entry.project)) {
-                self.relieve(project, policy, budget, at: now, limit, &report)
+                self.relieve(project, policy, budget, at: now, limit, actor, &report)
             }
         }
         if let budget = policy.budget {
-            self.relieve(nil, policy, budget, at: now, limit, &report)
+            self.relieve(nil, policy, budget, at: now, limit, actor, &report)
         }
         report.isOverBudget = self.isOverBudget(policy)
         return report
@@ -56,6 +58,7 @@ extension CatalogState {
         _ budget: Int,
         at now: Timestamp,
         _ limit: Int,
+        _ actor: String,
         _ report: inout EvictionReport
     ) {
         while case let live = self.liveBytes(of: project), live > budget {
@@ -67,7 +70,8 @@ extension CatalogState {
             guard report.removed.count < limit, let id = self.victim(in: project, policy, live, budget) else { return }
             let (held, most) = (Quantity.describe(bytes: live), Quantity.describe(bytes: budget))
             let detail = "least recently used, \(held) over a budget of \(most)"
-            if let entry = self.remove(id, .evicted, at: now, detail: detail) { report.removed.append(entry) }
+            let entry = self.remove(id, .evicted, at: now, detail: detail, actor: actor)
+            if let entry { report.removed.append(entry) }
         }
     }
 

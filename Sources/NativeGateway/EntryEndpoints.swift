@@ -122,15 +122,15 @@ extension NativeGateway {
             in: try call.project(),
             scope: try call.scope()
         )
-        return try await self.carryOut(change)
+        return try await self.carryOut(change, call)
     }
 
     @Sendable private func changeEntries(_ call: NativeCall) async throws -> Response {
-        try await self.carryOut(call.message(ChangeRequest.self).change(in: call.project()))
+        try await self.carryOut(call.message(ChangeRequest.self).change(in: call.project()), call)
     }
 
-    private func carryOut(_ change: EntryChange) async throws -> Response {
-        let entries = try await self.service.change(change)
+    private func carryOut(_ change: EntryChange, _ call: NativeCall) async throws -> Response {
+        let entries = try await self.service.change(change, actor: call.actor)
         var undoUntil: Timestamp?
         if case .remove = change.action, !entries.isEmpty { undoUntil = .current + self.service.undoTime }
         return try .json(ChangeResponse(entries: entries, undoUntil: undoUntil))

@@ -3,7 +3,7 @@ internal import NativeAPI
 
 extension Message {
     /// All messages of the document.
-    static let all = Self.words + Self.restores + Self.saves + Self.questions + Self.server
+    static let all = Self.words + Self.restores + Self.saves + Self.questions + Self.server + Self.audit
 
     private static let words = [
         Message(

@@ -10,6 +10,9 @@ struct NativeCall: Sendable {
     let query: Query
     let limits: NativeLimits
 
+    /// Who asks, for the audit log.
+    var actor: String { "open" }
+
     /// The project in the path.
     func project() throws -> ProjectName {
         try ProjectName(owner: self.text("owner"), name: self.text("name"))

@@ -54,7 +54,7 @@ package struct NativeGateway: Gateway {
     /// All endpoints, in the order of the document.
     var endpoints: [Endpoint] {
         self.restoreEndpoints + self.blobEndpoints + self.saveEndpoints + self.entryEndpoints + self.layerEndpoints
-            + self.serverEndpoints
+            + self.serverEndpoints + self.auditEndpoints
     }
 
     /// The routes of all endpoints.

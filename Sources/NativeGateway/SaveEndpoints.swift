@@ -104,7 +104,7 @@ extension NativeGateway {
     @Sendable private func commit(_ call: NativeCall) async throws -> Response {
         let (project, key) = (try call.project(), try call.key())
         let commit = try await call.message(CommitRequest.self, limit: self.limits.commitBody)
-        let outcome = try await self.service.save(commit.saveRequest(key, in: project))
+        let outcome = try await self.service.save(commit.saveRequest(key, in: project), actor: call.actor)
         let received = self.ledger.takeSession(commit.session)
         self.service.noteReceived(
             received.bytes,

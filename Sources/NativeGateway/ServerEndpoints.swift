@@ -101,7 +101,7 @@ extension NativeGateway {
             let preview = try await self.service.previewCollection()
             return try await self.collected(preview.entries, preview.blobs, preview.bytes)
         }
-        let report = try await self.service.collect()
+        let report = try await self.service.collect(actor: call.actor)
         self.metrics.note(report)
         return try await self.collected(report.removedEntries, report.deletedBlobs, report.freedBytes)
     }
@@ -121,7 +121,8 @@ extension NativeGateway {
         let request = try await call.message(default: CheckRequest())
         let report = try await self.service.checkStore(
             readData: request.readData ?? false,
-            repair: request.repair ?? false
+            repair: request.repair ?? false,
+            actor: call.actor
         )
         return try .json(
             CheckResponse(

@@ -113,8 +113,8 @@ package struct CommittedLayer: Hashable, Sendable {
 
 /// What a commit did.
 package enum CommitOutcome: Hashable, Sendable {
-    /// The entry is visible.
-    case committed(Entry)
+    /// The entry is visible, and the row of the audit log that says so.
+    case committed(Entry, AuditRow)
     /// The key was taken by this entry; nothing was changed.
     case exists(Entry)
 }

@@ -38,7 +38,7 @@ struct Cachectl: AsyncParsableCommand {
                 name: "Look",
                 subcommands: [
                     ListCommand.self, ShowCommand.self, WhyCommand.self, StatisticsCommand.self, DiffCommand.self,
-                    CatCommand.self,
+                    CatCommand.self, AuditCommand.self,
                 ]
             ),
             CommandGroup(

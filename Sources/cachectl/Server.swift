@@ -59,6 +59,14 @@ struct Server: Sendable {
     /// Runs the collector.
     func collect(_ request: CollectRequest) async throws -> CollectResponse { try await self.client.collect(request) }
 
+    /// A page of the audit log, of one project or of all.
+    func audit(ofProject: Bool, after: Int64, limit: Int) async throws -> AuditPage {
+        try await self.client.audit(project: ofProject ? self.project : nil, after: after, limit: limit)
+    }
+
+    /// Where the audit log ends.
+    func auditHead() async throws -> AuditHead { try await self.client.auditHead() }
+
     /// Checks the store.
     func check(_ request: CheckRequest) async throws -> CheckResponse { try await self.client.check(request) }
 }

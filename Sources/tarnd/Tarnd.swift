@@ -27,6 +27,7 @@ struct Tarnd: AsyncParsableCommand {
               tarnd backup --help          copies the data folder, also while the server runs
               tarnd restore-backup --help  makes a data folder from a backup
               tarnd rebuild-index --help   makes a new database from the stored bytes
+              tarnd audit verify --help    checks the audit log of a stopped server
 
             EXIT CODES
               0  stopped as it was told to
@@ -74,6 +75,7 @@ struct Tarnd: AsyncParsableCommand {
         case "check": await Check.start(arguments.dropFirst())
         case "backup": await Backup.start(arguments.dropFirst())
         case "restore-backup": await RestoreBackup.start(arguments.dropFirst())
+        case "audit" where arguments.dropFirst().first == "verify": await AuditVerify.start(arguments.dropFirst(2))
         case "rebuild-index": await RebuildIndex.start(arguments.dropFirst())
         default: await Self.start(arguments[...])
         }

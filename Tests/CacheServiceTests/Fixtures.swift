@@ -55,7 +55,10 @@ struct TestService {
             in: self.project,
             session: session
         )
-        return try await self.service.save(self.request(key, layer.layer, session: session, onConflict: onConflict))
+        return try await self.service.save(
+            self.request(key, layer.layer, session: session, onConflict: onConflict),
+            actor: "alice"
+        )
     }
 
     func request(

@@ -63,6 +63,10 @@ struct SQLiteFileTests {
             "UPDATE blobs SET refs = refs + 1 WHERE id IN (SELECT blob FROM layer_blobs WHERE layer = 1)",
             "SELECT id FROM sessions WHERE expires_at <= 1",
             "DELETE FROM events WHERE id <= 1",
+            "SELECT sequence, hash FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)",
+            "SELECT * FROM audit WHERE sequence > 1 ORDER BY sequence LIMIT 1",
+            "SELECT * FROM audit WHERE project = '' AND sequence > 1 ORDER BY sequence LIMIT 1",
+            "SELECT * FROM audit WHERE action = 'saved' AND entry = 1",
         ]
         for question in questions {
             let plan = try await queue.read { database in

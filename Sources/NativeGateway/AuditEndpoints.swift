@@ -1,0 +1,50 @@
+internal import CacheModel
+internal import CacheService
+internal import GatewayKit
+internal import HTTPTypes
+internal import Hummingbird
+internal import NativeAPI
+internal import StorageInterface
+
+extension NativeGateway {
+    /// What was done to the store, and by whom.
+    var auditEndpoints: [Endpoint] {
+        [
+            Endpoint(
+                method: .get,
+                path: "/v1/audit",
+                operation: "audit",
+                summary: "The rows of the audit log in their order; the chain is that of all projects together.",
+                parameters: [
+                    .query("project", .string, "Only rows of this project, as owner/name."),
+                    .query("after", .integer, "Only rows with greater numbers; 0 unless told otherwise."),
+                    .query("limit", .range(1...1_000), "The most rows of the page; 1,000 unless told otherwise."),
+                ],
+                success: .ok("AuditPage", "A page of rows, and both ends of the log."),
+                errors: [400],
+                handler: self.audit
+            ),
+            Endpoint(
+                method: .get,
+                path: "/v1/audit/head",
+                operation: "auditHead",
+                summary: "Where the audit log ends; whoever remembers it can tell later whether rows were cut off.",
+                success: .ok("AuditHead", "The last row's number and hash."),
+                handler: self.auditHead
+            ),
+        ]
+    }
+
+    @Sendable private func audit(_ call: NativeCall) async throws -> Response {
+        let filter = AuditFilter(
+            project: try call.query["project"].map { try ProjectName($0) },
+            after: Int64(try call.query.number("after", in: 0...Int.max, default: 0)),
+            limit: try call.query.number("limit", in: 1...1_000, default: 1_000)
+        )
+        return try .json(try await self.service.auditPage(filter))
+    }
+
+    @Sendable private func auditHead(_ call: NativeCall) async throws -> Response {
+        try .json(try await self.service.auditHead())
+    }
+}
