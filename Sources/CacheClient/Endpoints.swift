@@ -166,6 +166,24 @@ extension NativeClient {
         return try await self.ask(AuditPage.self, request)
     }
 
+    /// The server's word about who saved an entry, or `nil` if it gives none.
+    package func receipt(_ key: CacheKey, scope: Scope?) async throws -> Receipt? {
+        let path = "\(self.entryPath(key))/receipt"
+        do {
+            return try await self.ask(
+                Receipt.self,
+                NativeRequest(method: .GET, path: path, query: [("scope", scope?.text)])
+            )
+        } catch let error as CacheError where error.code == .notFound {
+            return nil
+        }
+    }
+
+    /// The key that the server signs receipts with.
+    package func serverKey() async throws -> HexadecimalBytes {
+        try await self.ask(ServerKeyResponse.self, NativeRequest(method: .GET, path: "/v1/server-key")).key
+    }
+
     /// Where the audit log ends.
     package func auditHead() async throws -> AuditHead {
         try await self.ask(AuditHead.self, NativeRequest(method: .GET, path: "/v1/audit/head"))

@@ -228,6 +228,7 @@ struct Storage: Sendable {
         let folder = self.folder
         service.spoolDirectory = folder.spoolPath
         service.recordKey = folder.recordKey
+        service.serverKey = folder.serverKey
         service.overheadBytes = { folder.databaseBytes }
         return CacheService(
             blobs: self.blobs,

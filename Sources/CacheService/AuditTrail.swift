@@ -1,4 +1,5 @@
 package import CacheModel
+package import Signatures
 package import StorageInterface
 
 // The audit log, as gateways and the server use it.
@@ -12,6 +13,7 @@ extension CacheService {
     ///   - project: The project that it concerns, if it is one.
     ///   - scope: The scope that it concerns.
     ///   - detail: What else is worth saying.
+    /// - Throws: What the catalog throws.
     package func note(
         _ action: AuditEvent.Action,
         by actor: String,
@@ -43,5 +45,23 @@ extension CacheService {
     package func trimAudit() async throws {
         guard let time = self.configuration.auditTime else { return }
         while try await self.catalog.trimAudit(before: self.now() - time, limit: 10_000) > 0 {}
+    }
+
+    /// What receipts can be checked with.
+    package var serverKey: VerificationKey { self.configuration.serverKey.publicKey }
+
+    /// The receipt of an entry, made anew from the row of its save.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if the row is no longer kept.
+    package func receipt(of entry: Entry) async throws -> Receipt {
+        guard let row = try await self.catalog.auditRow(ofSaved: entry.id),
+            let receipt = try Receipt(of: row, signedWith: self.configuration.serverKey)
+        else {
+            throw CacheError(
+                .notFound,
+                "the audit log has no row of the save of '\(entry.key)': it was dropped, or is older than the log"
+            )
+        }
+        return receipt
     }
 }

@@ -2,6 +2,7 @@ package import CacheModel
 package import LayerFormat
 package import Logging
 package import NIOPosix
+package import Signatures
 package import StorageInterface
 
 /// The use cases: the only type that talks to both the blob store and the
@@ -78,6 +79,8 @@ package final class CacheService: Sendable {
         package var compressionLevel = 3
         /// What entry records are sealed with, so that a rebuild knows them.
         package var recordKey = RecordKey()
+        /// What receipts are signed with.
+        package var serverKey = SigningKey()
         /// The bytes of the data folder that are no blobs, such as the database.
         package var overheadBytes: @Sendable () -> Int = { 0 }
 

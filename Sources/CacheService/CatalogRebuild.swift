@@ -115,7 +115,8 @@ extension CacheService {
                 expiresAt: entry.expiresAt,
                 onConflict: .replace,
                 record: record.digest,
-                session: session
+                session: session,
+                signature: entry.signature
             ),
             actor: AuditEvent.server
         )

@@ -79,6 +79,8 @@ extension CacheService {
     /// Runs beside saves and restores and takes no lock that they wait for.
     ///
     /// - Parameter actor: Who asked for it, for the audit log.
+    /// - Returns: What was done.
+    /// - Throws: What the catalog and the blob store throw.
     package func collect(actor: String = AuditEvent.server) async throws -> CollectionReport {
         let report = try await self.budget.collectOnce { try await self.collect(freeing: 0, actor: actor) }
         if actor != AuditEvent.server {

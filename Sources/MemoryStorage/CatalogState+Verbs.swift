@@ -146,7 +146,8 @@ extension CatalogState {
             provenance: commit.provenance,
             createdAt: commit.createdAt,
             lastUsedAt: commit.createdAt,
-            expiresAt: commit.expiresAt
+            expiresAt: commit.expiresAt,
+            signature: commit.signature
         )
         self.rows[entry.id] = Row(entry: entry, record: commit.record)
         self.addEvent(.saved, entry, at: commit.createdAt, detail: "")

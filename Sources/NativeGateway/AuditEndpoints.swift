@@ -4,6 +4,7 @@ internal import GatewayKit
 internal import HTTPTypes
 internal import Hummingbird
 internal import NativeAPI
+internal import Signatures
 internal import StorageInterface
 
 extension NativeGateway {
@@ -32,6 +33,24 @@ extension NativeGateway {
                 success: .ok("AuditHead", "The last row's number and hash."),
                 handler: self.auditHead
             ),
+            Endpoint(
+                method: .get,
+                path: "/v1/projects/{owner}/{name}/entries/{key}/receipt",
+                operation: "receipt",
+                summary: "The server's signed word about who saved the visible entry with exactly this key.",
+                parameters: Endpoint.Parameter.project + [.key, .scope],
+                success: .ok("Receipt", "The receipt."),
+                errors: [400, 404],
+                handler: self.receipt
+            ),
+            Endpoint(
+                method: .get,
+                path: "/v1/server-key",
+                operation: "serverKey",
+                summary: "The public key that receipts are signed with.",
+                success: .ok("ServerKeyResponse", "The key."),
+                handler: self.serverKey
+            ),
         ]
     }
 
@@ -42,6 +61,15 @@ extension NativeGateway {
             limit: try call.query.number("limit", in: 1...1_000, default: 1_000)
         )
         return try .json(try await self.service.auditPage(filter))
+    }
+
+    @Sendable private func receipt(_ call: NativeCall) async throws -> Response {
+        let entry = try await self.service.entry(call.key(), in: call.project(), scope: call.scope() ?? .shared)
+        return try .json(try await self.service.receipt(of: entry))
+    }
+
+    @Sendable private func serverKey(_ call: NativeCall) async throws -> Response {
+        try .json(ServerKeyResponse(key: self.service.serverKey.bytes))
     }
 
     @Sendable private func auditHead(_ call: NativeCall) async throws -> Response {

@@ -27,5 +27,28 @@ extension Message {
                 .required("head", .reference("AuditHead")),
             ]
         ),
+        Message(
+            "EntrySignature",
+            "A client's Ed25519 signature of an entry; key and signature are hexadecimal.",
+            [
+                .required("key", .string), .required("signature", .string), .required("createdAt", .moment),
+                .optional("expiresAt", .moment), .required("producer", .string),
+            ]
+        ),
+        Message(
+            "Receipt",
+            "The server's signed word about who saved an entry, and where the audit log ended then.",
+            [
+                .required("entry", .integer), .required("project", .string), .required("scope", .string),
+                .required("key", .string), .required("actor", .string), .required("at", .moment),
+                .required("record", .digest), .required("audit", .reference("AuditHead")),
+                .required("serverKey", .string), .required("signature", .string),
+            ]
+        ),
+        Message(
+            "ServerKeyResponse",
+            "The public key that receipts are signed with, hexadecimal.",
+            [.required("algorithm", .words(["ed25519"])), .required("key", .string)]
+        ),
     ]
 }

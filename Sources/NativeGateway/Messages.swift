@@ -48,7 +48,7 @@ extension Message {
                 .required("key", .string), .required("layers", .list(.reference("Layer"))),
                 .required("provenance", .reference("Provenance")), .required("createdAt", .moment),
                 .required("lastUsedAt", .moment), .optional("expiresAt", .moment), .required("isPinned", .boolean),
-                .optional("removal", .reference("Removal")),
+                .optional("removal", .reference("Removal")), .optional("signature", .reference("EntrySignature")),
             ]
         ),
         Message(
@@ -120,6 +120,7 @@ extension Message {
                 .required("session", .string), .required("layers", .list(.reference("Layer"))),
                 .required("provenance", .reference("Provenance")), .optional("scope", .string),
                 .optional("ttlSeconds", .integer), .optional("replace", .boolean),
+                .optional("signature", .reference("EntrySignature")),
             ]
         ),
         Message(
@@ -127,7 +128,7 @@ extension Message {
             "What a commit did.",
             [
                 .required("outcome", .words(["saved", "exists"])), .required("entry", .reference("Entry")),
-                .required("isSameContent", .boolean),
+                .required("isSameContent", .boolean), .optional("receipt", .reference("Receipt")),
             ]
         ),
     ]

@@ -35,7 +35,8 @@ extension CommitRequest {
             provenance: self.provenance,
             timeToLive: self.ttlSeconds.map { .seconds($0) },
             onConflict: self.replace == true ? .replace : .keep,
-            session: self.session
+            session: self.session,
+            signature: self.signature
         )
     }
 }

@@ -59,9 +59,12 @@ extension Ledger {
         sequence, at, actor, action, project, scope, key, entry, record, bytes, detail, previous, hash
         """
 
-    /// Where the log ends. Reads one row at the end of the table, which is in memory while anything is written.
+    /// Where the log ends.
+    ///
+    /// Reads one row at the end of the table, which is in memory while anything is written.
     func auditHead() throws -> AuditHead {
-        try self.auditEnd("SELECT sequence, hash FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)") ?? self.auditAnchor()
+        try self.auditEnd("SELECT sequence, hash FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)")
+            ?? self.auditAnchor()
     }
 
     /// What the oldest row follows.
@@ -171,5 +174,7 @@ extension Schema {
         CREATE TRIGGER audit_has_no_gaps BEFORE DELETE ON audit
         WHEN OLD.sequence > (SELECT sequence FROM audit_anchor)
         BEGIN SELECT RAISE(ABORT, 'rows of the audit log are dropped behind the anchor only'); END;
+
+        ALTER TABLE entries ADD COLUMN signature BLOB;
         """
 }

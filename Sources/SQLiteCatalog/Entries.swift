@@ -1,4 +1,5 @@
 internal import CacheModel
+internal import Foundation
 internal import GRDB
 internal import StorageInterface
 
@@ -120,12 +121,13 @@ extension Ledger {
         try self.database.run(
             """
             INSERT INTO entries (project, scope, key, template, provenance, record, size, size_class, created_at,
-                last_used_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                last_used_at, expires_at, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 project, commit.scope.text, commit.key.text, commit.provenance.template,
                 try StoredProvenance.encode(commit.provenance), commit.record.data, size, sizeClass,
                 commit.createdAt.milliseconds, commit.createdAt.milliseconds, commit.expiresAt?.milliseconds,
+                commit.signature.map { Data($0.packed) },
             ]
         )
         let id = self.database.lastInsertedRowID

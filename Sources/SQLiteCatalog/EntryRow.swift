@@ -6,7 +6,7 @@ internal import GRDB
 struct EntryRow {
     static let columns = """
         id, project, scope, key, provenance, size, size_class, created_at, last_used_at, expires_at, is_pinned,
-        removed_at, removal_reason, record
+        removed_at, removal_reason, record, signature
         """
 
     var id: Int64
@@ -23,6 +23,7 @@ struct EntryRow {
     var removedAt: Int64?
     var reason: String?
     var record: Data
+    var signature: Data?
 
     init(_ row: Row) {
         self.id = row[0]
@@ -39,6 +40,7 @@ struct EntryRow {
         self.removedAt = row[11]
         self.reason = row[12]
         self.record = row[13]
+        self.signature = row[14]
     }
 }
 
@@ -75,7 +77,8 @@ extension Ledger {
             lastUsedAt: Timestamp(milliseconds: row.lastUsedAt),
             expiresAt: row.expiresAt.map(Timestamp.init(milliseconds:)),
             isPinned: row.isPinned,
-            removal: try Self.removal(at: row.removedAt, reason: row.reason)
+            removal: try Self.removal(at: row.removedAt, reason: row.reason),
+            signature: row.signature.flatMap { EntrySignature(packed: $0) }
         )
     }
 

@@ -73,6 +73,8 @@ package struct Commit: Sendable {
     package var record: Digest
     /// The session whose pins end with the commit.
     package var session: SaveSession?
+    /// The client's signature, if there is one.
+    package var signature: EntrySignature?
 
     package init(
         project: ProjectName,
@@ -84,7 +86,8 @@ package struct Commit: Sendable {
         expiresAt: Timestamp?,
         onConflict: Conflict,
         record: Digest,
-        session: SaveSession?
+        session: SaveSession?,
+        signature: EntrySignature? = nil
     ) {
         self.project = project
         self.scope = scope
@@ -96,6 +99,7 @@ package struct Commit: Sendable {
         self.onConflict = onConflict
         self.record = record
         self.session = session
+        self.signature = signature
     }
 }
 

@@ -50,7 +50,9 @@ struct Cachectl: AsyncParsableCommand {
             ),
             CommandGroup(
                 name: "Jobs",
-                subcommands: [KeyCommand.self, HashCommand.self, LintCommand.self, RunCommand.self]
+                subcommands: [
+                    KeyCommand.self, HashCommand.self, LintCommand.self, RunCommand.self, SignKeyCommand.self,
+                ]
             ),
         ]
     )

@@ -134,6 +134,7 @@ struct AuditTests {
             try database.execute(
                 sql: """
                     DROP TABLE audit; DROP TABLE audit_anchor; PRAGMA user_version = 2;
+                    ALTER TABLE entries DROP COLUMN signature;
                     DELETE FROM grdb_migrations WHERE identifier = '4-audit'
                     """
             )
