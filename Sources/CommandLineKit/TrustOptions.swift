@@ -36,11 +36,25 @@ package struct TrustOptions: ParsableArguments {
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest`.
     package func policy(environment: [String: String] = ProcessFacts.environment()) throws -> TrustPolicy {
+        var policy = try TrustPolicy.read(self.requireSignature, self.trustedKey, environment: environment)
+        policy.maximumAge = self.maxAge.flatMap { Quantity.duration($0) }
+        return policy
+    }
+}
+
+extension TrustPolicy {
+    /// Reads a policy from flags, and from the environment where there is no flag.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest`.
+    package static func read(
+        _ flag: String? = nil,
+        _ keys: [String] = [],
+        environment: [String: String] = ProcessFacts.environment()
+    ) throws -> TrustPolicy {
         let variable = environment["TARN_REQUIRE_SIGNATURE"].flatMap { $0.isEmpty ? nil : $0 }
-        let requirement = TrustPolicy.Requirement(self.requireSignature ?? variable ?? "none")
-        var policy = TrustPolicy(requirement: requirement, maximumAge: self.maxAge.flatMap { Quantity.duration($0) })
-        guard requirement != .none else { return policy }
-        policy.keys = try KeyFiles.trusted(self.trustedKey, environment: environment)
+        var policy = TrustPolicy(requirement: Requirement(flag ?? variable ?? "none"))
+        guard policy.requirement != .none else { return policy }
+        policy.keys = try KeyFiles.trusted(keys, environment: environment)
         guard !policy.keys.isEmpty else {
             throw CacheError(
                 .invalidRequest,
