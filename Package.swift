@@ -12,6 +12,7 @@ let strict: [SwiftSetting] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -51,6 +52,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -92,6 +94,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "KeyTemplates", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
+        .target(name: "Signatures", dependencies: ["CacheModel", "LayerKernels", crypto], swiftSettings: strict),
         .target(name: "NativeAPI", dependencies: ["CacheModel", nioCore], swiftSettings: strict),
 
         // Layer 2: the storage seam.
@@ -114,7 +117,7 @@ let package = Package(
         ),
         .target(
             name: "SQLiteCatalog",
-            dependencies: ["AccessPolicy", "CSQLiteSettings", "CacheModel", "StorageInterface", grdb],
+            dependencies: ["AccessPolicy", "CSQLiteSettings", "CacheModel", "LayerKernels", "StorageInterface", grdb],
             swiftSettings: strict
         ),
 
@@ -127,7 +130,7 @@ let package = Package(
         .target(
             name: "CacheService",
             dependencies: [
-                "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels", "StorageInterface",
+                "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels", "Signatures", "StorageInterface",
                 logging, nioCore, nioPosix,
             ],
             swiftSettings: strict
@@ -145,6 +148,7 @@ let package = Package(
             name: "NativeGateway",
             dependencies: [
                 "AccessControl", "AccessPolicy", "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI",
+                "Signatures",
                 "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: strict
@@ -155,7 +159,8 @@ let package = Package(
             name: "CacheServer",
             dependencies: [
                 "AccessControl", "AccessPolicy", "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit",
-                "LayerFormat", "NativeAPI", "NativeGateway", "SQLiteCatalog", "StorageInterface",
+                "LayerFormat", "LayerKernels", "NativeAPI", "NativeGateway", "SQLiteCatalog", "Signatures",
+                "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
                 nioPosix, nioSSL, serviceLifecycle, unixSignals, yams,
             ],
@@ -164,14 +169,15 @@ let package = Package(
         .executableTarget(
             name: "tarnd",
             dependencies: [
-                "CLinux", "CacheModel", "CacheServer", "CacheService", "NativeAPI", argumentParser, logging,
+                "CLinux", "CacheModel", "CacheServer", "CacheService", "LayerKernels", "NativeAPI", argumentParser,
+                logging,
             ],
             swiftSettings: strict
         ),
         .target(
             name: "CacheClient",
             dependencies: [
-                "CacheModel", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI",
+                "CacheModel", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI", "Signatures",
                 asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL,
             ],
             swiftSettings: strict
@@ -184,7 +190,8 @@ let package = Package(
         .target(
             name: "CommandLineKit",
             dependencies: [
-                "CacheClient", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "NativeAPI", argumentParser,
+                "CacheClient", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "NativeAPI", "Signatures",
+                argumentParser,
             ],
             swiftSettings: strict
         ),
@@ -195,14 +202,14 @@ let package = Package(
         ),
         .executableTarget(
             name: "save_cache",
-            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", "JobContext", argumentParser],
+            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", "JobContext", "Signatures", argumentParser],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "cachectl",
             dependencies: [
                 "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "KeyTemplates", "LayerFiles",
-                "LayerFormat", "LayerKernels", "NativeAPI", argumentParser, nioCore,
+                "LayerFormat", "LayerKernels", "NativeAPI", "Signatures", argumentParser, nioCore,
             ],
             swiftSettings: strict
         ),
@@ -221,6 +228,11 @@ let package = Package(
                 "CacheModel", "CacheService", "LayerFiles", "LayerFormat", "LayerKernels", "MemoryStorage",
                 "StorageInterface", logging, nioCore, nioPosix,
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SignaturesTests",
+            dependencies: ["CacheModel", "LayerKernels", "Signatures"],
             swiftSettings: strict
         ),
         .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
@@ -252,9 +264,8 @@ let package = Package(
             name: "GatewayTests",
             dependencies: [
                 "AccessControl", "AccessPolicy", "CacheModel", "CacheServer", "CacheService", "GatewayKit",
-                "LayerFormat",
-                "LayerKernels", "NativeAPI", "NativeGateway", "StorageInterface", hummingbird, httpTypes, logging,
-                nioCore, nioPosix,
+                "LayerFormat", "LayerKernels", "NativeAPI", "NativeGateway", "Signatures", "StorageInterface",
+                hummingbird, httpTypes, logging, nioCore, nioPosix,
             ],
             swiftSettings: strict
         ),
@@ -265,14 +276,16 @@ let package = Package(
         ),
         .testTarget(
             name: "CacheClientTests",
-            dependencies: ["CacheClient", "CacheModel", "LayerKernels", "NativeAPI", nioCore, nioHTTP1, nioPosix],
+            dependencies: [
+                "CacheClient", "CacheModel", "LayerKernels", "NativeAPI", "Signatures", nioCore, nioHTTP1, nioPosix,
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "CommandLineKitTests",
             dependencies: [
-                "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "NativeAPI", "restore_cache", "save_cache",
-                argumentParser,
+                "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "NativeAPI", "Signatures", "restore_cache",
+                "save_cache", argumentParser,
             ],
             swiftSettings: strict
         ),

@@ -226,6 +226,42 @@ extension NativeClient {
         try await self.ask(ExplainResponse.self, .POST, "/v1/policy/explain", sending: question)
     }
 
+    /// A page of the audit log.
+    package func audit(project: ProjectName? = nil, after: Int64 = 0, limit: Int? = nil) async throws -> AuditPage {
+        let request = NativeRequest(
+            method: .GET,
+            path: "/v1/audit",
+            query: [
+                ("project", project?.description), ("after", after == 0 ? nil : "\(after)"),
+                ("limit", limit.map(String.init)),
+            ]
+        )
+        return try await self.ask(AuditPage.self, request)
+    }
+
+    /// The server's word about who saved an entry, or `nil` if it gives none.
+    package func receipt(_ key: CacheKey, scope: Scope?) async throws -> Receipt? {
+        let path = "\(self.entryPath(key))/receipt"
+        do {
+            return try await self.ask(
+                Receipt.self,
+                NativeRequest(method: .GET, path: path, query: [("scope", scope?.text)])
+            )
+        } catch let error as CacheError where error.code == .notFound {
+            return nil
+        }
+    }
+
+    /// The key that the server signs receipts with.
+    package func serverKey() async throws -> HexadecimalBytes {
+        try await self.ask(ServerKeyResponse.self, NativeRequest(method: .GET, path: "/v1/server-key")).key
+    }
+
+    /// Where the audit log ends.
+    package func auditHead() async throws -> AuditHead {
+        try await self.ask(AuditHead.self, NativeRequest(method: .GET, path: "/v1/audit/head"))
+    }
+
     /// Ends a restore; tried once, because leases also end by themselves.
     package func endLease(_ lease: String) async throws {
         let path = "\(self.projectPath)/leases/\(PathEncoding.encode(lease))"

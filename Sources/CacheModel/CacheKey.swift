@@ -179,6 +179,14 @@ public struct KeyPattern: Hashable, Sendable {
         self.key = key
         self.match = match
     }
+
+    /// Whether a key is one that the pattern means.
+    public func matches(_ key: CacheKey) -> Bool {
+        switch self.match {
+        case .prefix: key.text.utf8.starts(with: self.key.text.utf8)
+        case .exact: key.text.utf8.elementsEqual(self.key.text.utf8)
+        }
+    }
 }
 
 /// A question asked of a project: patterns in order; for each the scopes in

@@ -129,6 +129,10 @@ package struct Setting: Sendable {
             (configuration, text) throws(SettingProblem) in
             configuration.service.undoTime = try Self.duration(text)
         },
+        Self("audit-keep", "TIME", nil, "how long rows of the audit log are kept; for ever if it is not given") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.service.auditTime = try Self.duration(text)
+        },
         Self("session-time", "TIME", "1h", "how long a save may pause before its pins end") {
             (configuration, text) throws(SettingProblem) in
             configuration.service.sessionTime = try Self.duration(text)

@@ -24,6 +24,7 @@ package struct TarnServer: Sendable {
     private let group: ServiceGroup
     private let folder: DataFolder
     private let catalog: SQLiteCatalog
+    private let service: CacheService
     private let threads: [NIOThreadPool]
     private let logger: Logger
 
@@ -114,18 +115,20 @@ package struct TarnServer: Sendable {
         )
         lifetimes.maximumGracefulShutdownDuration = configuration.shutdownTime
         self.group = ServiceGroup(configuration: lifetimes)
-        (self.folder, self.catalog, self.logger) = (folder, storage.catalog, logger)
-        self.threads = [threads, writers]
+        (self.folder, self.catalog, self.service) = (folder, storage.catalog, service)
+        (self.threads, self.logger) = ([threads, writers], logger)
     }
 
     /// Serves until it is told to stop; requests in flight finish, then the database is checkpointed and closed.
     package func run() async throws {
+        await self.note(.serverStarted, "version \(Self.version)")
         var failure: (any Error)?
         do {
             try await self.group.run()
         } catch {
             failure = error
         }
+        await self.note(.serverStopped, failure.map { "\($0)" } ?? "")
         do {
             try self.catalog.checkpoint()
             try self.catalog.close()
@@ -135,6 +138,15 @@ package struct TarnServer: Sendable {
         for threads in self.threads { try await threads.shutdownGracefully() }
         self.logger.info("stopped", metadata: ["data": "\(self.folder.path)"])
         if let failure { throw failure }
+    }
+
+    /// Writes into the audit log; a disk that takes nothing does not keep the server from reading.
+    private func note(_ action: AuditEvent.Action, _ detail: String) async {
+        do {
+            try await self.service.note(action, by: AuditEvent.server, detail: detail)
+        } catch {
+            self.logger.error("nothing was added to the audit log", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Tells the server to stop, as SIGTERM does.
@@ -180,6 +192,10 @@ package struct TarnServer: Sendable {
             },
             RepeatedJob(name: "collect", interval: configuration.collectInterval, logger: logger, runsAtEnd: false) {
                 metrics.note(try await service.collect())
+            },
+            // The number of rows that are dropped at once is not bounded, but each day drops about a day's.
+            RepeatedJob(name: "trim-audit", interval: .seconds(86_400), logger: logger, runsAtEnd: false) {
+                try await service.trimAudit()
             },
         ]
     }
@@ -307,6 +323,7 @@ struct Storage: Sendable {
         service.spoolDirectory = folder.spoolPath
         service.recordKey = folder.recordKey
         service.overheadBytes = { folder.databaseBytes + (watch?.ballastBytes ?? 0) }
+        service.serverKey = folder.serverKey
         return CacheService(
             blobs: self.blobs,
             catalog: self.catalog,

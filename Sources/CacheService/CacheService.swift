@@ -2,6 +2,7 @@ package import CacheModel
 package import LayerFormat
 package import Logging
 package import NIOPosix
+package import Signatures
 package import StorageInterface
 
 /// The use cases: the only type that talks to both the blob store and the
@@ -66,6 +67,8 @@ package final class CacheService: Sendable {
         package var leaseTime = Duration.seconds(1_800)
         /// How long a removed entry can be brought back.
         package var undoTime = Duration.seconds(86_400)
+        /// How long rows of the audit log are kept, or `nil` for ever.
+        package var auditTime: Duration?
         /// When entries expire whose save names no time to live.
         package var defaultTimeToLive: Duration?
         /// The longest time to live that a save may ask for.
@@ -86,6 +89,8 @@ package final class CacheService: Sendable {
         package var verifiesEverything = false
         /// The disk under the stores.
         package var volume = Volume()
+        /// What receipts are signed with.
+        package var serverKey = SigningKey()
         /// The bytes of the data folder that are no blobs, such as the database.
         package var overheadBytes: @Sendable () -> Int = { 0 }
 

@@ -60,6 +60,7 @@ extension CacheService {
     /// - Throws: What the catalog throws; and the blob store, if it cannot be listed.
     package func rebuildCatalog(acceptsUnsealed: Bool) async throws -> RebuildReport {
         var report = RebuildReport()
+        try await self.note(.indexRebuilt, by: AuditEvent.server, detail: "earlier rows are in the old database")
         var survey = try await self.survey(acceptsUnsealed: acceptsUnsealed, &report)
         survey.entries.sort { ($0.createdAt, $0.digest) < ($1.createdAt, $1.digest) }
         var keys: Set<[String]> = []
@@ -119,8 +120,10 @@ extension CacheService {
                 expiresAt: entry.expiresAt,
                 onConflict: .replace,
                 record: record.digest,
-                session: session
-            )
+                session: session,
+                signature: entry.signature
+            ),
+            actor: AuditEvent.server
         )
         survey.used.formUnion(blobs.map(\.digest))
     }

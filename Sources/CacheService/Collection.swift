@@ -121,8 +121,19 @@ extension CacheService {
     /// Removes what has expired or is over a budget, and deletes the bytes that nothing refers to any more.
     ///
     /// Runs beside saves and restores and takes no lock that they wait for.
-    package func collect() async throws -> CollectionReport {
-        try await self.budget.collectOnce(for: .protected) { try await self.collect(freeing: 0, for: .protected) }
+    ///
+    /// - Parameter actor: Who asked for it, for the audit log.
+    /// - Returns: What was done.
+    /// - Throws: What the catalog and the blob store throw.
+    package func collect(actor: String = AuditEvent.server) async throws -> CollectionReport {
+        let report = try await self.budget.collectOnce(for: .protected) {
+            try await self.collect(freeing: 0, for: .protected, actor: actor)
+        }
+        if actor != AuditEvent.server {
+            let detail = "\(report.removedEntries) entries removed, \(report.deletedBlobs) blobs deleted"
+            try await self.note(.collected, by: actor, detail: detail)
+        }
+        return report
     }
 
     /// What ``collect()`` would do now, without doing it.
@@ -199,7 +210,8 @@ extension CacheService {
     func collect(
         freeing wanted: Int,
         onDisk size: Int = 0,
-        for budgetClass: Budget.Class
+        for budgetClass: Budget.Class,
+        actor: String = AuditEvent.server
     ) async throws -> CollectionReport {
         var report = CollectionReport()
         var policy = self.budget.policy
@@ -229,7 +241,8 @@ extension CacheService {
                     keepRemovedSince: undoLimit,
                     except: self.leases.entries(at: now),
                     at: now,
-                    limit: 100
+                    limit: 100,
+                    actor: actor
                 )
             }
             if !step.removed.isEmpty || step.forgotten > 0 { self.visibility.tick() }

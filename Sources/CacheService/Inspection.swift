@@ -19,9 +19,9 @@ extension CacheService {
     }
 
     /// Removes, brings back, pins or unpins entries.
-    package func change(_ change: EntryChange) async throws -> [Entry] {
+    package func change(_ change: EntryChange, actor: String) async throws -> [Entry] {
         defer { self.visibility.tick() }
-        return try await self.removing { try await self.catalog.change(change, at: self.now()) }
+        return try await self.removing { try await self.catalog.change(change, at: self.now(), actor: actor) }
     }
 
     /// What happened to a key and to keys that start with it, newest first.

@@ -99,9 +99,11 @@ extension CacheService {
     }
 
     /// Makes entries that need damaged blobs invisible, and says so in the log.
-    func reportDamage(to digests: [Digest], found: Discovery) async throws {
+    func reportDamage(to digests: [Digest], found: Discovery, actor: String = AuditEvent.server) async throws {
         self.verified.forget(digests)
-        let entries = try await self.removing { try await self.catalog.markMissing(digests, at: self.now()) }
+        let entries = try await self.removing {
+            try await self.catalog.markMissing(digests, at: self.now(), actor: actor)
+        }
         self.visibility.tick()
         for _ in digests { self.figures.count(found) }
         self.logger.critical(

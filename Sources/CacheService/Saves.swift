@@ -2,6 +2,7 @@ package import CacheModel
 internal import LayerFormat
 internal import LayerKernels
 internal import NIOCore
+internal import Signatures
 package import StorageInterface
 
 /// What a client asks to be saved.
@@ -18,6 +19,8 @@ package struct SaveRequest: Sendable {
     package var scopes: [Scope]?
     /// Whose session it is; see ``Saver/owner``.
     package var owner: String?
+    /// The client's signature of what is to be saved, if it gave one.
+    package var signature: EntrySignature?
 
     package init(
         project: ProjectName,
@@ -29,7 +32,8 @@ package struct SaveRequest: Sendable {
         onConflict: Commit.Conflict,
         session: String,
         scopes: [Scope]?,
-        owner: String?
+        owner: String?,
+        signature: EntrySignature? = nil
     ) {
         self.project = project
         self.scope = scope
@@ -39,6 +43,7 @@ package struct SaveRequest: Sendable {
         self.timeToLive = timeToLive
         self.onConflict = onConflict
         self.session = session
+        self.signature = signature
         self.scopes = scopes
         self.owner = owner
     }
@@ -62,6 +67,8 @@ package struct SaveOutcome: Sendable {
     package var isNew: Bool
     /// Whether the entry has the content that was to be saved.
     package var isSameContent: Bool
+    /// The server's word about it, if this save put the entry there.
+    package var receipt: Receipt?
 }
 
 extension CacheService {
@@ -120,14 +127,19 @@ extension CacheService {
 
     /// Makes an entry visible, after everything it refers to was checked.
     ///
+    /// - Parameters:
+    ///   - request: What to save.
+    ///   - actor: Who saves, for the audit log.
+    /// - Returns: The entry that has the key now.
     /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` if the layers are not what they claim to be.
-    package func save(_ request: SaveRequest) async throws -> SaveOutcome {
+    package func save(_ request: SaveRequest, actor: String) async throws -> SaveOutcome {
         let session = try self.session(of: request.saver)
+        try request.requireFittingSignature()
         let layers = try await self.check(request.layers, for: session)
         if request.onConflict == .keep, let entry = try await self.holder(of: request) {
             // No record is stored: a rebuild would take it for a later save of the key.
             try await self.catalog.end(session)
-            return self.conclude(.exists(entry), request)
+            return try self.conclude(.exists(entry), request)
         }
         let now = self.now()
         let expiresAt = try self.expiry(of: request.timeToLive, at: now)
@@ -138,7 +150,8 @@ extension CacheService {
             createdAt: now,
             expiresAt: expiresAt,
             layers: request.layers,
-            provenance: request.provenance
+            provenance: request.provenance,
+            signature: request.signature
         )
         let recordBytes = try record.sealed(with: self.configuration.recordKey)
         let recordDigest = SHA256.digest(of: recordBytes)
@@ -153,20 +166,22 @@ extension CacheService {
             expiresAt: expiresAt,
             onConflict: request.onConflict,
             record: recordDigest,
-            session: session
+            session: session,
+            signature: request.signature
         )
-        let outcome = try await self.writing { try await self.catalog.commit(commit) }
+        let outcome = try await self.writing { try await self.catalog.commit(commit, actor: actor) }
         // The session's pins have ended, and an entry may have been replaced.
         self.visibility.tick()
-        return self.conclude(outcome, request)
+        return try self.conclude(outcome, request)
     }
 
-    private func conclude(_ outcome: CommitOutcome, _ request: SaveRequest) -> SaveOutcome {
+    private func conclude(_ outcome: CommitOutcome, _ request: SaveRequest) throws -> SaveOutcome {
         let family = Traffic.Family(project: request.project, name: request.provenance.template)
         switch outcome {
-        case .committed(let entry):
+        case .committed(let entry, let row):
             self.traffic.note { $0.families[family, default: .init()].saves += 1 }
-            return SaveOutcome(entry: entry, isNew: true, isSameContent: true)
+            let receipt = try Receipt(of: row, signedWith: self.configuration.serverKey)
+            return SaveOutcome(entry: entry, isNew: true, isSameContent: true, receipt: receipt)
         case .exists(let entry):
             return SaveOutcome(entry: entry, isNew: false, isSameContent: entry.hasContent(of: request.layers))
         }
@@ -198,6 +213,27 @@ extension CacheService {
                 try framer.frame(&prepared[index])
             }
             return prepared
+        }
+    }
+}
+
+extension SaveRequest {
+    /// Refuses a signature that no client could ever find right.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest`.
+    fileprivate func requireFittingSignature() throws {
+        guard let signature = self.signature else { return }
+        guard signature.key.bytes.count == EntrySignature.keyByteCount,
+            signature.signature.bytes.count == EntrySignature.signatureByteCount,
+            signature.producer.utf8.count <= EntrySignature.maximumProducerLength
+        else { throw CacheError(.invalidRequest, "the entry's signature has parts of a wrong length") }
+        let content = SignedContent(project: self.project, scope: self.scope, key: self.key, layers: self.layers)
+        guard content.isSigned(by: signature) else {
+            throw CacheError(
+                .invalidRequest,
+                "the entry's signature is not about what would be stored: '\(self.key)' in scope '\(self.scope)' of "
+                    + "\(self.project); sign with the scope that the server saves to (--scope)"
+            )
         }
     }
 }

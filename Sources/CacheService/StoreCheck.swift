@@ -52,14 +52,24 @@ extension CacheService {
     ///   - readData: Whether to read every blob and compare it with its digest, and every recipe with its entry.
     ///   - repair: Whether to mark damaged blobs as missing and to delete bytes without a row.
     ///   - subset: Which blobs to look at; rows and sums are always looked at.
+    ///   - actor: Who asked for it, for the audit log.
     /// - Returns: What was found.
     /// - Throws: What the catalog and the blob store throw.
-    package func checkStore(readData: Bool, repair: Bool, subset: BlobSubset = .all) async throws -> CheckReport {
+    package func checkStore(
+        readData: Bool,
+        repair: Bool,
+        subset: BlobSubset = .all,
+        actor: String = AuditEvent.server
+    ) async throws -> CheckReport {
         var report = CheckReport()
         report.problems += try await self.catalog.check()
-        try await self.checkRows(&report, readData: readData, repair: repair, subset)
+        try await self.checkRows(&report, readData: readData, repair: repair, subset, actor: actor)
         try await self.checkFiles(&report, repair: repair, subset)
         if readData { try await self.checkEntries(&report) }
+        if repair {
+            let detail = "\(report.problems.count) problems, \(report.repaired) repaired"
+            try await self.note(.repaired, by: actor, detail: detail)
+        }
         return report
     }
 
@@ -67,7 +77,8 @@ extension CacheService {
         _ report: inout CheckReport,
         readData: Bool,
         repair: Bool,
-        _ subset: BlobSubset
+        _ subset: BlobSubset,
+        actor: String
     ) async throws {
         var cursor: Digest?
         while true {
@@ -81,7 +92,7 @@ extension CacheService {
                 guard try await self.catalog.isRecorded(record.digest) else { continue }
                 report.problems.append(problem)
                 if repair {
-                    try await self.withdraw(record, found: .check)
+                    try await self.withdraw(record, found: .check, actor: actor)
                     report.repaired += 1
                 }
             }

@@ -47,16 +47,18 @@ extension CacheService {
     /// - Parameters:
     ///   - body: The bytes of the tar.
     ///   - upload: What to make of it.
+    ///   - actor: Who saves, for the audit log.
     /// - Returns: What the save did.
     /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` if the tar is malformed or unsafe.
     package func save<Body: AsyncSequence & Sendable>(
         tar body: Body,
-        as upload: TarUpload
+        as upload: TarUpload,
+        actor: String
     ) async throws -> SaveOutcome where Body.Element == ByteBuffer {
         do {
             let tree = try await self.spool(body)
             let path = upload.path ?? tree.rootPath
-            return try await self.save(TrimmedSource(tree, below: path), path: path, as: upload)
+            return try await self.save(TrimmedSource(tree, below: path), path: path, as: upload, actor: actor)
         } catch let error as TarError {
             throw CacheError(.invalidRequest, "the tar is refused: \(error)")
         } catch let error as TreeError {
@@ -78,7 +80,12 @@ extension CacheService {
         return try await self.offload { try spool.finish() }
     }
 
-    private func save(_ tree: TrimmedSource, path: String, as upload: TarUpload) async throws -> SaveOutcome {
+    private func save(
+        _ tree: TrimmedSource,
+        path: String,
+        as upload: TarUpload,
+        actor: String
+    ) async throws -> SaveOutcome {
         do {
             try tree.members.validate(root: path)
         } catch {
@@ -115,7 +122,8 @@ extension CacheService {
                 session: saver.session,
                 scopes: upload.scopes,
                 owner: saver.owner
-            )
+            ),
+            actor: actor
         )
     }
 

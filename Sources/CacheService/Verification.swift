@@ -116,12 +116,12 @@ extension CacheService {
     /// Takes a damaged blob out of use, unless it was stored anew since it was looked up.
     ///
     /// The bytes go first: a crash in between leaves a row without bytes, which the next read finds.
-    func withdraw(_ record: BlobRecord, found: Discovery) async throws {
+    func withdraw(_ record: BlobRecord, found: Discovery, actor: String = AuditEvent.server) async throws {
         guard try await self.catalog.allBlobs(after: record.digest.predecessor, limit: 1).first == record else {
             return
         }
         try await self.blobs.quarantine(record.digest, found: found)
-        try await self.reportDamage(to: [record.digest], found: found)
+        try await self.reportDamage(to: [record.digest], found: found, actor: actor)
     }
 
     /// Looks at blobs again that a client says it was sent wrong; returns how many are damaged.

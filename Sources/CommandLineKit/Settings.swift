@@ -120,6 +120,12 @@ package struct Settings: Sendable {
         }
     }
 
+    /// What makes an entry, for its signature: the CI system and the build, or the host.
+    package var producer: String {
+        let words = [self.job.system.rawValue, self.job.buildNumber ?? ProcessFacts.hostName()].compactMap(\.self)
+        return String(decoding: words.joined(separator: " ").utf8.prefix(256), as: UTF8.self)
+    }
+
     /// How a key came to be, for the entry's record and for explaining misses.
     package func provenance(of key: ExpandedKey) -> Provenance {
         Provenance(

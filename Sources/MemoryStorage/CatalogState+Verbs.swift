@@ -95,19 +95,22 @@ extension CatalogState {
                 self.holder(entry.project, entry.scope, entry.key) == nil
             else { continue }
             let never = Timestamp(milliseconds: .min)
-            self.bringBack(entry.id, at: .current, expiryLimit: never, detail: "its bytes were uploaded again")
+            let detail = "its bytes were uploaded again"
+            self.bringBack(entry.id, at: .current, expiryLimit: never, detail: detail, actor: AuditEvent.server)
         }
     }
 
-    mutating func markMissing(_ digests: [Digest], at now: Timestamp) -> [Entry] {
+    mutating func markMissing(_ digests: [Digest], at now: Timestamp, actor: String) -> [Entry] {
         var removed: [Entry] = []
         for digest in digests where self.blobs[digest]?.state == .present {
             self.blobs[digest]?.state = .missing
             self.blobs[digest]?.record.storedSize = 0
+            self.append(AuditEvent(.blobLost, by: actor, at: now, record: digest))
             for row in self.needing(digest).sorted(by: { $0.entry.id < $1.entry.id })
             where row.entry.removal == nil {
                 let detail = "bytes it needs are missing or damaged"
-                if let entry = self.remove(row.entry.id, .damaged, at: now, detail: detail) { removed.append(entry) }
+                let entry = self.remove(row.entry.id, .damaged, at: now, detail: detail, actor: actor)
+                if let entry { removed.append(entry) }
             }
         }
         return removed
@@ -117,22 +120,24 @@ extension CatalogState {
         self.sessions[SessionName(session)] = nil
     }
 
-    mutating func commit(_ commit: Commit) throws -> CommitOutcome {
-        let outcome = try self.insert(commit)
+    mutating func commit(_ commit: Commit, actor: String) throws -> CommitOutcome {
+        let outcome = try self.insert(commit, actor: actor)
         if let session = commit.session {
             self.end(session)
         }
         return outcome
     }
 
-    private mutating func insert(_ commit: Commit) throws -> CommitOutcome {
+    private mutating func insert(_ commit: Commit, actor: String) throws -> CommitOutcome {
         if let holder = self.holder(commit.project, commit.scope, commit.key) {
             if !holder.isPinned, let end = holder.expiresAt, end <= commit.createdAt {
-                self.remove(holder.id, .expired, at: commit.createdAt, detail: "its time to live ended")
+                let detail = "its time to live ended"
+                self.remove(holder.id, .expired, at: commit.createdAt, detail: detail, actor: AuditEvent.server)
             } else if commit.onConflict == .keep {
                 return .exists(holder)
             } else {
-                self.remove(holder.id, .replaced, at: commit.createdAt, detail: "a save replaced it")
+                let detail = "a save replaced it"
+                self.remove(holder.id, .replaced, at: commit.createdAt, detail: detail, actor: actor)
             }
         }
         for committed in commit.layers {
@@ -156,11 +161,12 @@ extension CatalogState {
             provenance: commit.provenance,
             createdAt: commit.createdAt,
             lastUsedAt: commit.createdAt,
-            expiresAt: commit.expiresAt
+            expiresAt: commit.expiresAt,
+            signature: commit.signature
         )
         self.rows[entry.id] = Row(entry: entry, record: commit.record)
         self.addEvent(.saved, entry, at: commit.createdAt, detail: "")
-        return .committed(entry)
+        return .committed(entry, self.audit(.saved, entry.id, at: commit.createdAt, actor: actor))
     }
 
     /// The layer as the project knows it, at the place and with the stamps of this save.
@@ -181,15 +187,19 @@ extension CatalogState {
         CacheError(.invalidRequest, "blob \(digest) is not in the store for this project; upload it and commit again")
     }
 
-    mutating func change(_ change: EntryChange, at now: Timestamp) -> [Entry] {
+    mutating func change(_ change: EntryChange, at now: Timestamp, actor: String) -> [Entry] {
         let targets = self.targets(of: change)
         guard !change.isDryRun else { return targets }
         for entry in targets {
             switch change.action {
-            case .remove(let reason): self.remove(entry.id, reason, at: now, detail: "by request")
-            case .restore: self.bringBack(entry.id, at: now, expiryLimit: now, detail: "by request")
-            case .pin: self.rows[entry.id]?.entry.isPinned = true
-            case .unpin: self.rows[entry.id]?.entry.isPinned = false
+            case .remove(let reason): self.remove(entry.id, reason, at: now, detail: "by request", actor: actor)
+            case .restore: self.bringBack(entry.id, at: now, expiryLimit: now, detail: "by request", actor: actor)
+            case .pin:
+                self.rows[entry.id]?.entry.isPinned = true
+                self.audit(.pinned, entry.id, at: now, actor: actor)
+            case .unpin:
+                self.rows[entry.id]?.entry.isPinned = false
+                self.audit(.unpinned, entry.id, at: now, actor: actor)
             }
         }
         return targets.compactMap { self.rows[$0.id]?.entry }

@@ -63,6 +63,8 @@ struct CatalogState {
     var events: [Event] = []
     var removals: [ProjectName: [Removal.Reason: Int]] = [:]
     var lastID: Int64 = 0
+    var auditRows: [AuditRow] = []
+    var auditAnchor = AuditHead.empty
 
     mutating func nextID() -> Int64 {
         self.lastID += 1
@@ -169,20 +171,28 @@ struct CatalogState {
     }
 
     @discardableResult
-    mutating func remove(_ id: Int64, _ reason: Removal.Reason, at now: Timestamp, detail: String) -> Entry? {
+    mutating func remove(
+        _ id: Int64,
+        _ reason: Removal.Reason,
+        at now: Timestamp,
+        detail: String,
+        actor: String
+    ) -> Entry? {
         self.rows[id]?.entry.removal = Removal(at: now, reason: reason)
         guard let entry = self.rows[id]?.entry else { return nil }
         self.removals[entry.project, default: [:]][reason, default: 0] += 1
         self.addEvent(.removed(reason), entry, at: now, detail: detail)
+        self.audit(.removed(reason), id, at: now, detail: detail, actor: actor)
         return entry
     }
 
-    mutating func bringBack(_ id: Int64, at now: Timestamp, expiryLimit: Timestamp, detail: String) {
+    mutating func bringBack(_ id: Int64, at now: Timestamp, expiryLimit: Timestamp, detail: String, actor: String) {
         guard let entry = self.rows[id]?.entry, let removal = entry.removal else { return }
         self.rows[id]?.entry.removal = nil
         if let end = entry.expiresAt, end <= expiryLimit { self.rows[id]?.entry.expiresAt = nil }
         self.removals[entry.project, default: [:]][removal.reason, default: 0] -= 1
         self.addEvent(.restoredByHand, entry, at: now, detail: detail)
+        self.audit(.broughtBack, id, at: now, detail: detail, actor: actor)
     }
 }
 

@@ -68,8 +68,8 @@ package final class MemoryCatalog: Catalog {
         }
     }
 
-    package func commit(_ commit: Commit) async throws -> CommitOutcome {
-        try self.transaction { try $0.commit(commit) }
+    package func commit(_ commit: Commit, actor: String) async throws -> CommitOutcome {
+        try self.transaction { try $0.commit(commit, actor: actor) }
     }
 
     package func end(_ session: SaveSession) async throws {
@@ -85,7 +85,14 @@ package final class MemoryCatalog: Catalog {
         var copy = self.state.withLock { $0 }
         var entries = 0
         while true {
-            let step = copy.evict(by: policy, undoLimit: undoLimit, except: leased, at: now, limit: .max)
+            let step = copy.evict(
+                by: policy,
+                undoLimit: undoLimit,
+                except: leased,
+                at: now,
+                limit: .max,
+                actor: AuditEvent.server
+            )
             entries += step.removed.count
             if step.removed.isEmpty, step.forgotten == 0 { break }
         }
@@ -101,8 +108,8 @@ package final class MemoryCatalog: Catalog {
         self.state.withLock { $0.looseBytes() + $0.bytesPinnedLoosely() }
     }
 
-    package func change(_ change: EntryChange, at now: Timestamp) async throws -> [Entry] {
-        try self.transaction { $0.change(change, at: now) }
+    package func change(_ change: EntryChange, at now: Timestamp, actor: String) async throws -> [Entry] {
+        try self.transaction { $0.change(change, at: now, actor: actor) }
     }
 
     package func note(_ traffic: Traffic) async throws {
@@ -114,9 +121,19 @@ package final class MemoryCatalog: Catalog {
         keepRemovedSince undoLimit: Timestamp,
         except leased: Set<Int64>,
         at now: Timestamp,
-        limit: Int
+        limit: Int,
+        actor: String
     ) async throws -> EvictionReport {
-        try self.transaction { $0.evict(by: policy, undoLimit: undoLimit, except: leased, at: now, limit: limit) }
+        try self.transaction { state in
+            state.evict(
+                by: policy,
+                undoLimit: undoLimit,
+                except: leased,
+                at: now,
+                limit: limit,
+                actor: actor
+            )
+        }
     }
 
     package func condemn(limit: Int, except leased: Set<Digest>, at now: Timestamp) async throws -> [CondemnedBlob] {
@@ -180,12 +197,32 @@ extension MemoryCatalog {
         }
     }
 
-    package func markMissing(_ digests: [Digest], at now: Timestamp) async throws -> [Entry] {
-        try self.transaction { $0.markMissing(digests, at: now) }
+    package func markMissing(_ digests: [Digest], at now: Timestamp, actor: String) async throws -> [Entry] {
+        try self.transaction { $0.markMissing(digests, at: now, actor: actor) }
     }
 
     /// Finds nothing: there is no sum that could drift.
     package func check() async throws -> [String] { [] }
+}
+
+extension MemoryCatalog {
+    package func note(_ event: AuditEvent) async throws -> AuditRow { try self.transaction { $0.append(event) } }
+
+    package func auditPage(_ filter: AuditFilter) async throws -> AuditPage {
+        self.state.withLock { $0.auditPage(filter) }
+    }
+
+    package func auditHead() async throws -> AuditHead { self.state.withLock { $0.auditHead } }
+
+    package func auditRow(ofSaved entry: Int64) async throws -> AuditRow? {
+        self.state.withLock { state in
+            state.auditRows.first { $0.event.action == .saved && $0.event.entry == entry }
+        }
+    }
+
+    package func trimAudit(before moment: Timestamp, limit: Int) async throws -> Int {
+        self.state.withLock { $0.trimAudit(before: moment, limit: limit) }
+    }
 }
 
 /// Lets one task at a time work on a digest.

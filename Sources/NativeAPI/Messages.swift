@@ -154,6 +154,8 @@ package struct CommitRequest: Codable, Sendable {
     package var ttlSeconds: Int?
     /// Whether to put the entry in the place of one that has the key.
     package var replace: Bool?
+    /// The client's signature of the entry.
+    package var signature: EntrySignature?
 
     package init(
         session: String,
@@ -161,7 +163,8 @@ package struct CommitRequest: Codable, Sendable {
         provenance: Provenance,
         scope: Scope? = nil,
         ttlSeconds: Int? = nil,
-        replace: Bool? = nil
+        replace: Bool? = nil,
+        signature: EntrySignature? = nil
     ) {
         self.session = session
         self.layers = layers
@@ -169,6 +172,7 @@ package struct CommitRequest: Codable, Sendable {
         self.scope = scope
         self.ttlSeconds = ttlSeconds
         self.replace = replace
+        self.signature = signature
     }
 }
 
@@ -185,11 +189,14 @@ package struct CommitResponse: Codable, Sendable {
     package var entry: Entry
     /// Whether the entry that is there has the same content as the one that was to be saved.
     package var isSameContent: Bool
+    /// The server's word about who saved the entry, if this commit did.
+    package var receipt: Receipt?
 
-    package init(outcome: Outcome, entry: Entry, isSameContent: Bool) {
+    package init(outcome: Outcome, entry: Entry, isSameContent: Bool, receipt: Receipt? = nil) {
         self.outcome = outcome
         self.entry = entry
         self.isSameContent = isSameContent
+        self.receipt = receipt
     }
 }
 

@@ -138,6 +138,18 @@ package struct CheckResponse: Codable, Sendable {
     }
 }
 
+/// The key that the server signs receipts with.
+package struct ServerKeyResponse: Codable, Sendable {
+    /// `ed25519`.
+    package var algorithm: String
+    package var key: HexadecimalBytes
+
+    package init(key: HexadecimalBytes, algorithm: String = "ed25519") {
+        self.algorithm = algorithm
+        self.key = key
+    }
+}
+
 /// The body of every answer that is an error.
 package struct ErrorResponse: Codable, Sendable {
     /// A code of ``CacheModel/CacheError``.

@@ -142,17 +142,17 @@ extension NativeGateway {
             in: try call.project(),
             scope: try call.access.changedScope(.remove, asserting: call.scope())
         )
-        return try await self.carryOut(change)
+        return try await self.carryOut(change, call)
     }
 
     @Sendable private func changeEntries(_ call: NativeCall) async throws -> Response {
         let request = try await call.message(ChangeRequest.self)
         let scope = try call.access.changedScope(request.neededAction, asserting: request.scope)
-        return try await self.carryOut(request.change(in: call.project(), scope: scope))
+        return try await self.carryOut(request.change(in: call.project(), scope: scope), call)
     }
 
-    private func carryOut(_ change: EntryChange) async throws -> Response {
-        let entries = try await self.service.change(change)
+    private func carryOut(_ change: EntryChange, _ call: NativeCall) async throws -> Response {
+        let entries = try await self.service.change(change, actor: call.actor)
         var undoUntil: Timestamp?
         if case .remove = change.action, !entries.isEmpty { undoUntil = .current + self.service.undoTime }
         return try .json(ChangeResponse(entries: entries, undoUntil: undoUntil))

@@ -129,7 +129,9 @@ extension NativeGateway {
         let upload = try call.tarUpload()
         try call.request.limitBody(to: self.limits.tarBody)
         let body = LimitedBody(base: call.request.body, limit: self.limits.tarBody)
-        let outcome = try await self.uploads.whenFree { try await self.service.save(tar: body, as: upload) }
+        let outcome = try await self.uploads.whenFree {
+            try await self.service.save(tar: body, as: upload, actor: call.actor)
+        }
         self.metrics.count("tarn_saves_total", [("outcome", outcome.isNew ? "saved" : "exists")])
         return try .json(CommitResponse(outcome))
     }

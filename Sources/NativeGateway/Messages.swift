@@ -3,7 +3,8 @@ internal import NativeAPI
 
 extension Message {
     /// All messages of the document.
-    static let all = Self.words + Self.restores + Self.saves + Self.questions + Self.server + Self.tokens
+    static let all =
+        Self.words + Self.restores + Self.saves + Self.questions + Self.server + Self.tokens + Self.audit
 
     private static let words = [
         Message(
@@ -48,7 +49,7 @@ extension Message {
                 .required("key", .string), .required("layers", .list(.reference("Layer"))),
                 .required("provenance", .reference("Provenance")), .required("createdAt", .moment),
                 .required("lastUsedAt", .moment), .optional("expiresAt", .moment), .required("isPinned", .boolean),
-                .optional("removal", .reference("Removal")),
+                .optional("removal", .reference("Removal")), .optional("signature", .reference("EntrySignature")),
             ]
         ),
         Message(
@@ -126,6 +127,7 @@ extension Message {
                 .required("session", .string), .required("layers", .list(.reference("Layer"))),
                 .required("provenance", .reference("Provenance")), .optional("scope", .string),
                 .optional("ttlSeconds", .integer), .optional("replace", .boolean),
+                .optional("signature", .reference("EntrySignature")),
             ]
         ),
         Message(
@@ -133,7 +135,7 @@ extension Message {
             "What a commit did.",
             [
                 .required("outcome", .words(["saved", "exists"])), .required("entry", .reference("Entry")),
-                .required("isSameContent", .boolean),
+                .required("isSameContent", .boolean), .optional("receipt", .reference("Receipt")),
             ]
         ),
     ]

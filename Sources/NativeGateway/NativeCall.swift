@@ -28,6 +28,9 @@ struct NativeCall: Sendable {
         }
     }
 
+    /// Who asks, for the audit log.
+    var actor: String { self.projectAccess?.actor ?? self.credential?.serverPrincipal.name ?? "open" }
+
     /// The project in the path.
     func project() throws -> ProjectName {
         try ProjectName(owner: self.text("owner"), name: self.text("name"))

@@ -24,6 +24,8 @@ package struct NativeGateway: Gateway {
     let ledger = TransferLedger()
     let uploads: AdmissionGate
     let uploadShare = UploadShare()
+    /// How often refused attempts are noted.
+    let denials = RateLimiter(perSecond: NativeGateway.notedDenials / 60, burst: NativeGateway.notedDenials)
     /// Answers about blobs that may be given again on the event loop.
     package let hotAnswers: HotAnswers
 
@@ -59,7 +61,7 @@ package struct NativeGateway: Gateway {
     /// All endpoints, in the order of the document.
     var endpoints: [Endpoint] {
         self.restoreEndpoints + self.blobEndpoints + self.saveEndpoints + self.entryEndpoints + self.layerEndpoints
-            + self.tokenEndpoints + self.serverEndpoints
+            + self.tokenEndpoints + self.serverEndpoints + self.auditEndpoints
     }
 
     /// The routes of all endpoints.
@@ -67,7 +69,7 @@ package struct NativeGateway: Gateway {
         let routes = RouteCollection(context: GatewayContext.self)
         for endpoint in self.endpoints {
             routes.on(RouterPath(endpoint.routerPath), method: endpoint.method) { request, context in
-                try await endpoint.handler(self.admit(request, context, to: endpoint))
+                try await self.answer(request, context, at: endpoint)
             }
         }
         return routes

@@ -37,7 +37,8 @@ extension CommitRequest {
             onConflict: self.replace == true ? .replace : .keep,
             session: saver.session,
             scopes: saver.vantage.scopes,
-            owner: saver.owner
+            owner: saver.owner,
+            signature: self.signature
         )
     }
 }

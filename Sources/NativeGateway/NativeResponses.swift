@@ -28,7 +28,8 @@ extension CommitResponse {
         self.init(
             outcome: outcome.isNew ? .saved : .exists,
             entry: outcome.entry,
-            isSameContent: outcome.isSameContent
+            isSameContent: outcome.isSameContent,
+            receipt: outcome.receipt
         )
     }
 }

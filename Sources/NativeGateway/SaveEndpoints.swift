@@ -110,7 +110,7 @@ extension NativeGateway {
         let commit = try await call.message(CommitRequest.self, limit: self.limits.commitBody)
         let scope = try call.access.writeScope(asserting: commit.scope, isReplacing: commit.replace == true)
         let saver = try call.saver(commit.session, scope: scope)
-        let outcome = try await self.service.save(commit.saveRequest(key, by: saver, scope: scope))
+        let outcome = try await self.service.save(commit.saveRequest(key, by: saver, scope: scope), actor: call.actor)
         let received = self.ledger.take(saver)
         self.service.noteReceived(
             received.bytes,

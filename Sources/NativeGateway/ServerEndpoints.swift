@@ -110,7 +110,7 @@ extension NativeGateway {
             let preview = try await self.service.previewCollection()
             return try await self.collected(preview.entries, preview.blobs, preview.bytes)
         }
-        let report = try await self.service.collect()
+        let report = try await self.service.collect(actor: call.actor)
         self.metrics.note(report)
         return try await self.collected(report.removedEntries, report.deletedBlobs, report.freedBytes)
     }
@@ -131,7 +131,8 @@ extension NativeGateway {
         let report = try await self.service.checkStore(
             readData: request.readData ?? false,
             repair: request.repair ?? false,
-            subset: request.subset.map(BlobSubset.init(parsing:)) ?? .all
+            subset: request.subset.map(BlobSubset.init(parsing:)) ?? .all,
+            actor: call.actor
         )
         return try .json(
             CheckResponse(

@@ -73,6 +73,7 @@ extension NativeGateway {
     @Sendable private func makeToken(_ call: NativeCall) async throws -> Response {
         let wish = try await TokenWish(call.message(MakeTokenRequest.self))
         let (record, text) = try await self.control.makeToken(wish)
+        try await self.service.note(.tokenCreated, by: call.actor, detail: record.auditDetail)
         return try .json(MakeTokenResponse(token: text, description: TokenDescription(record)))
     }
 
@@ -81,7 +82,9 @@ extension NativeGateway {
     }
 
     @Sendable private func revokeToken(_ call: NativeCall) async throws -> Response {
-        try .json(TokenDescription(try await self.control.revokeToken(call.text("id"))))
+        let record = try await self.control.revokeToken(call.text("id"))
+        try await self.service.note(.tokenRevoked, by: call.actor, detail: record.auditDetail)
+        return try .json(TokenDescription(record))
     }
 
     @Sendable private func whoAmI(_ call: NativeCall) async throws -> Response {
@@ -207,5 +210,12 @@ extension JobIdentity {
         default: ref = .unknown
         }
         self.init(name: "job:\(job.project)", project: job.project, ref: ref, isTrusted: job.isTrusted ?? true)
+    }
+}
+
+extension TokenRecord {
+    /// The token as the audit log names it; never its secret.
+    var auditDetail: String {
+        "\(self.grant.name) '\(self.name)', \(self.grant.role.rawValue) of \(self.grant.projects)"
     }
 }

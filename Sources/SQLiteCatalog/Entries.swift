@@ -1,11 +1,18 @@
 internal import CacheModel
+internal import Foundation
 internal import GRDB
 internal import StorageInterface
 
 /// What happens to entries: they come, go, come back, and are forgotten.
 extension Ledger {
     /// Makes a visible entry invisible; it can be brought back until it is forgotten.
-    func remove(_ row: EntryRow, _ reason: Removal.Reason, at now: Timestamp, detail: String) throws {
+    func remove(
+        _ row: EntryRow,
+        _ reason: Removal.Reason,
+        at now: Timestamp,
+        detail: String,
+        actor: String
+    ) throws {
         try self.database.run(
             "UPDATE entries SET removed_at = ?, removal_reason = ? WHERE id = ?",
             [now.milliseconds, reason.rawValue, row.id]
@@ -20,10 +27,17 @@ extension Ledger {
             [row.project, reason.rawValue]
         )
         try self.addEvent(reason.rawValue, entry: row, at: now, detail: detail)
+        try self.audit(.removed(reason), row, at: now, detail: detail, actor: actor)
     }
 
     /// Makes a removed entry visible again, without the end of its time if that came before `expiryLimit`.
-    func bringBack(_ row: EntryRow, at now: Timestamp, expiryLimit: Timestamp, detail: String) throws {
+    func bringBack(
+        _ row: EntryRow,
+        at now: Timestamp,
+        expiryLimit: Timestamp,
+        detail: String,
+        actor: String
+    ) throws {
         try self.database.run(
             """
             UPDATE entries SET removed_at = NULL, removal_reason = NULL,
@@ -38,6 +52,7 @@ extension Ledger {
             [row.project, row.reason]
         )
         try self.addEvent("restored", entry: row, at: now, detail: detail)
+        try self.audit(.broughtBack, row, at: now, detail: detail, actor: actor)
     }
 
     /// Whether nothing that a removed entry needs is missing.
@@ -100,7 +115,13 @@ extension Ledger {
         )
         guard let row = rows.first else { return nil }
         guard !row.isPinned, let end = row.expiresAt, end <= commit.createdAt.milliseconds else { return row }
-        try self.remove(row, .expired, at: commit.createdAt, detail: "its time to live ended")
+        try self.remove(
+            row,
+            .expired,
+            at: commit.createdAt,
+            detail: "its time to live ended",
+            actor: AuditEvent.server
+        )
         return nil
     }
 
@@ -122,13 +143,14 @@ extension Ledger {
         try self.database.run(
             """
             INSERT INTO entries (project, scope, key, template, provenance, record, size, size_class, created_at,
-                last_used_at, expires_at, is_unprotected) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                last_used_at, expires_at, is_unprotected, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 project, commit.scope.text, commit.key.text, commit.provenance.template,
                 try StoredProvenance.encode(commit.provenance), commit.record.data, size, sizeClass,
                 commit.createdAt.milliseconds, commit.createdAt.milliseconds, commit.expiresAt?.milliseconds,
                 isUnprotected,
+                commit.signature.map { Data($0.packed) },
             ]
         )
         let id = self.database.lastInsertedRowID

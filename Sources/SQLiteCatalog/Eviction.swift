@@ -8,7 +8,8 @@ extension SQLiteCatalog {
         keepRemovedSince undoLimit: Timestamp,
         except leased: Set<Int64>,
         at now: Timestamp,
-        limit: Int
+        limit: Int,
+        actor: String
     ) async throws -> EvictionReport {
         try await self.write { database in
             var eviction = Eviction(
@@ -16,7 +17,8 @@ extension SQLiteCatalog {
                 policy: policy,
                 leased: leased,
                 now: now,
-                limit: limit
+                limit: limit,
+                actor: actor
             )
             return try eviction.run(undoLimit: undoLimit)
         }
@@ -36,7 +38,14 @@ extension SQLiteCatalog {
             try database.inSavepoint {
                 let ledger = Ledger(database: database)
                 while true {
-                    var step = Eviction(ledger: ledger, policy: policy, leased: leased, now: now, limit: 1_000)
+                    var step = Eviction(
+                        ledger: ledger,
+                        policy: policy,
+                        leased: leased,
+                        now: now,
+                        limit: 1_000,
+                        actor: AuditEvent.server
+                    )
                     let report = try step.run(undoLimit: undoLimit)
                     preview.entries += report.removed.count
                     if report.removed.isEmpty, report.forgotten == 0 { break }
@@ -61,15 +70,24 @@ private struct Eviction {
     let isFree: String
     let now: Timestamp
     let limit: Int
+    let actor: String
     var removed: [Entry] = []
     var forgotten = 0
 
-    init(ledger: Ledger, policy: EvictionPolicy, leased: Set<Int64>, now: Timestamp, limit: Int) {
+    init(
+        ledger: Ledger,
+        policy: EvictionPolicy,
+        leased: Set<Int64>,
+        now: Timestamp,
+        limit: Int,
+        actor: String
+    ) {
         self.ledger = ledger
         self.policy = policy
         self.isFree = leased.isEmpty ? "TRUE" : "id NOT IN (\(leased.map(String.init).joined(separator: ", ")))"
         self.now = now
         self.limit = limit
+        self.actor = actor
     }
 
     private var database: Database { self.ledger.database }
@@ -125,7 +143,7 @@ private struct Eviction {
     }
 
     private mutating func remove(_ row: EntryRow, _ reason: Removal.Reason, detail: String) throws {
-        try self.ledger.remove(row, reason, at: self.now, detail: detail)
+        try self.ledger.remove(row, reason, at: self.now, detail: detail, actor: self.actor)
         if let gone = try self.ledger.entryRow(row.id) { self.removed.append(try self.ledger.entry(gone)) }
     }
 

@@ -112,14 +112,14 @@ extension SQLiteCatalog {
         }
     }
 
-    package func markMissing(_ digests: [Digest], at now: Timestamp) async throws -> [Entry] {
+    package func markMissing(_ digests: [Digest], at now: Timestamp, actor: String) async throws -> [Entry] {
         try await self.write { database in
             let ledger = Ledger(database: database)
             var removed: [EntryRow] = []
             for digest in digests {
                 let sql = "SELECT id FROM blobs WHERE digest = ? AND state = 0"
                 guard let blob = try database.value(Int64.self, sql, [digest.data]) else { continue }
-                removed += try ledger.markMissing(blob, at: now)
+                removed += try ledger.markMissing(blob, digest, at: now, actor: actor)
             }
             return try removed.compactMap { try ledger.entryRow($0.id) }.map(ledger.entry)
         }

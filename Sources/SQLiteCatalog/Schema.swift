@@ -25,6 +25,10 @@ enum Schema {
             try database.execute(sql: TokenRow.table)
             try database.execute(sql: "PRAGMA user_version = 3")
         }
+        migrator.registerMigration("4-audit") { database in
+            try database.execute(sql: self.audit)
+            try database.execute(sql: "PRAGMA user_version = 4")
+        }
         migrator.registerMigration("5-scopes") { database in
             try UnprotectedBytes.create(in: database)
             try database.execute(sql: "PRAGMA user_version = 5")

@@ -86,12 +86,19 @@ extension Ledger {
         for row in try self.entryRows(Self.needing + " AND removal_reason = 'damaged' ORDER BY id DESC", [blob])
         where try self.isKeyFree(row) && self.isComplete(row.id) {
             let never = Timestamp(milliseconds: .min)
-            try self.bringBack(row, at: .current, expiryLimit: never, detail: "its bytes were uploaded again")
+            try self.bringBack(
+                row,
+                at: .current,
+                expiryLimit: never,
+                detail: "its bytes were uploaded again",
+                actor: AuditEvent.server
+            )
         }
     }
 
     /// Marks a blob as missing and hides the entries that need it.
-    func markMissing(_ blob: Int64, at now: Timestamp) throws -> [EntryRow] {
+    func markMissing(_ blob: Int64, _ digest: Digest, at now: Timestamp, actor: String) throws -> [EntryRow] {
+        try self.append(AuditEvent(.blobLost, by: actor, at: now, record: digest))
         try self.setStoredSize(0, of: blob)
         try self.database.run("UPDATE blobs SET state = 2 WHERE id = ?", [blob])
         try self.database.run(
@@ -100,7 +107,8 @@ extension Ledger {
         )
         let rows = try self.entryRows(Self.needing + " AND removed_at IS NULL ORDER BY id", [blob])
         for row in rows {
-            try self.remove(row, .damaged, at: now, detail: "bytes it needs are missing or damaged")
+            let detail = "bytes it needs are missing or damaged"
+            try self.remove(row, .damaged, at: now, detail: detail, actor: actor)
         }
         return rows
     }

@@ -120,26 +120,34 @@ extension SQLiteCatalog {
         }
     }
 
-    package func commit(_ commit: Commit) async throws -> CommitOutcome {
+    package func commit(_ commit: Commit, actor: String) async throws -> CommitOutcome {
         try await self.write { database in
             let ledger = Ledger(database: database)
             let project = try ledger.project(commit.project)
-            let outcome = try Self.commit(commit, in: project, ledger)
+            let outcome = try Self.commit(commit, in: project, ledger, actor: actor)
             if let session = commit.session { try ledger.end(session) }
             return outcome
         }
     }
 
-    private static func commit(_ commit: Commit, in project: Int64, _ ledger: Ledger) throws -> CommitOutcome {
+    private static func commit(
+        _ commit: Commit,
+        in project: Int64,
+        _ ledger: Ledger,
+        actor: String
+    ) throws -> CommitOutcome {
         if let row = try ledger.holder(of: commit, in: project) {
             switch commit.onConflict {
             case .keep: return .exists(try ledger.entry(row))
-            case .replace: try ledger.remove(row, .replaced, at: commit.createdAt, detail: "a save replaced it")
+            case .replace:
+                let detail = "a save replaced it"
+                try ledger.remove(row, .replaced, at: commit.createdAt, detail: detail, actor: actor)
             }
         }
         let row = try ledger.insert(commit, in: project)
         try ledger.addEvent("saved", entry: row, at: commit.createdAt, detail: "")
-        return .committed(try ledger.entry(row))
+        let audited = try ledger.audit(.saved, row, at: commit.createdAt, actor: actor)
+        return .committed(try ledger.entry(row), audited)
     }
 }
 

@@ -3,7 +3,8 @@ package import CacheModel
 /// Everything the service knows about its entries, layers and blobs.
 ///
 /// Each method is one transaction, named after what the service does and not
-/// after a table. A method that would need two calls to be correct is a
+/// after a table. Those that take an `actor` write into the audit log, in the
+/// same transaction, what they did and that the actor did it. A method that would need two calls to be correct is a
 /// missing method. There are at most twelve; what only people ask for is in
 /// ``CatalogInspection``.
 ///
@@ -19,7 +20,7 @@ package import CacheModel
 /// its bytes. Layers can, because the server believes a client that the chunks
 /// hold what the members say. So a *known layer* is one of a visible entry in
 /// one of the scopes, as that entry has it; a removed one does not vouch for it.
-package protocol Catalog: CatalogInspection {
+package protocol Catalog: CatalogInspection, AuditLog {
     /// The best entry for `query`, if there is one; see ``CacheModel/KeyQuery`` for what is best.
     func resolve(_ query: KeyQuery, at now: Timestamp) async throws -> Resolution?
 
@@ -47,13 +48,13 @@ package protocol Catalog: CatalogInspection {
     /// Makes an entry visible, and ends the session's pins if `session` is given.
     ///
     /// - Throws: ``CacheError`` with code `invalidRequest` if a blob of a layer is not visible to the session.
-    func commit(_ commit: Commit) async throws -> CommitOutcome
+    func commit(_ commit: Commit, actor: String) async throws -> CommitOutcome
 
     /// Ends a save that will not be committed: its pins are gone, and what only it held can be collected.
     func end(_ session: SaveSession) async throws
 
     /// Removes, brings back, pins or unpins entries; returns those that were changed.
-    func change(_ change: EntryChange, at now: Timestamp) async throws -> [Entry]
+    func change(_ change: EntryChange, at now: Timestamp, actor: String) async throws -> [Entry]
 
     /// Adds traffic noted since the last call. Losing some on a crash is fine.
     func note(_ traffic: Traffic) async throws
@@ -71,7 +72,8 @@ package protocol Catalog: CatalogInspection {
         keepRemovedSince undoLimit: Timestamp,
         except leased: Set<Int64>,
         at now: Timestamp,
-        limit: Int
+        limit: Int,
+        actor: String
     )
         async throws -> EvictionReport
 
@@ -107,7 +109,7 @@ package protocol CatalogInspection: Sendable {
     func history(of key: CacheKey, in vantage: Vantage, limit: Int) async throws -> [HistoryEvent]
     /// The newest entries that were made from the same template, for explaining a miss.
     func relatives(ofTemplate template: String, in vantage: Vantage, limit: Int) async throws -> [Entry]
-    /// What ``Catalog/evict(by:keepRemovedSince:except:at:limit:)`` and ``Catalog/condemn(limit:except:at:)`` would do
+    /// What ``Catalog/evict(by:keepRemovedSince:except:at:limit:actor:)`` and ``Catalog/condemn(limit:except:at:)`` would do
     /// in all, without doing it.
     func previewCollection(
         by policy: EvictionPolicy,
@@ -120,7 +122,7 @@ package protocol CatalogInspection: Sendable {
     /// Marks blobs as missing: entries that need them become misses, a later upload heals them.
     ///
     /// Returns the entries that are no longer visible.
-    func markMissing(_ digests: [Digest], at now: Timestamp) async throws -> [Entry]
+    func markMissing(_ digests: [Digest], at now: Timestamp, actor: String) async throws -> [Entry]
     /// Checks the database itself and the sums it keeps; one line per problem.
     func check() async throws -> [String]
 }

@@ -79,6 +79,8 @@ package struct Commit: Sendable {
     package var record: Digest
     /// The session whose pins end with the commit.
     package var session: SaveSession?
+    /// The client's signature, if there is one.
+    package var signature: EntrySignature?
 
     package init(
         project: ProjectName,
@@ -90,7 +92,8 @@ package struct Commit: Sendable {
         expiresAt: Timestamp?,
         onConflict: Conflict,
         record: Digest,
-        session: SaveSession?
+        session: SaveSession?,
+        signature: EntrySignature? = nil
     ) {
         self.project = project
         self.scope = scope
@@ -102,6 +105,7 @@ package struct Commit: Sendable {
         self.onConflict = onConflict
         self.record = record
         self.session = session
+        self.signature = signature
     }
 
     /// What the save may refer to; everything of the project if there is no session.
@@ -122,8 +126,8 @@ package struct CommittedLayer: Hashable, Sendable {
 
 /// What a commit did.
 package enum CommitOutcome: Hashable, Sendable {
-    /// The entry is visible.
-    case committed(Entry)
+    /// The entry is visible, and the row of the audit log that says so.
+    case committed(Entry, AuditRow)
     /// The key was taken by this entry; nothing was changed.
     case exists(Entry)
 }

@@ -4,6 +4,7 @@ internal import CommandLineKit
 internal import LayerFormat
 internal import NIOCore
 internal import NativeAPI
+internal import Signatures
 internal import Synchronization
 
 /// One project of a server, with the questions that `cachectl` asks.
@@ -77,6 +78,22 @@ struct Server: Sendable {
 
     /// Runs the collector.
     func collect(_ request: CollectRequest) async throws -> CollectResponse { try await self.client.collect(request) }
+
+    /// A page of the audit log, of one project or of all.
+    func audit(ofProject: Bool, after: Int64, limit: Int) async throws -> AuditPage {
+        try await self.client.audit(project: ofProject ? self.project : nil, after: after, limit: limit)
+    }
+
+    /// The server's word about who saved an entry, or `nil` if it gives none.
+    func receipt(of entry: Entry) async throws -> Receipt? {
+        try await self.client.receipt(entry.key, scope: entry.scope)
+    }
+
+    /// The key that the server signs receipts with, as it says itself.
+    func key() async throws -> VerificationKey { VerificationKey(bytes: try await self.client.serverKey()) }
+
+    /// Where the audit log ends.
+    func auditHead() async throws -> AuditHead { try await self.client.auditHead() }
 
     /// Checks the store.
     func check(_ request: CheckRequest) async throws -> CheckResponse { try await self.client.check(request) }

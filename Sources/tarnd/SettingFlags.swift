@@ -163,6 +163,15 @@ struct BudgetsFlags: ParsableArguments {
     var undoTime: String?
 
     @Option(
+        name: .customLong("audit-keep"),
+        help: ArgumentHelp(
+            "how long rows of the audit log are kept; for ever if it is not given",
+            valueName: "TIME"
+        )
+    )
+    var auditKeep: String?
+
+    @Option(
         name: .customLong("session-time"),
         help: ArgumentHelp("how long a save may pause before its pins end (default: 1h)", valueName: "TIME")
     )
@@ -188,6 +197,7 @@ struct BudgetsFlags: ParsableArguments {
             "ttl": self.ttl,
             "max-ttl": self.maxTtl,
             "undo-time": self.undoTime,
+            "audit-keep": self.auditKeep,
             "session-time": self.sessionTime,
             "lease-time": self.leaseTime,
         ]

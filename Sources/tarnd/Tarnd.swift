@@ -29,6 +29,7 @@ struct Tarnd: AsyncParsableCommand {
               tarnd backup --help          copies the data folder, also while the server runs
               tarnd restore-backup --help  makes a data folder from a backup
               tarnd rebuild-index --help   makes a new database from the stored bytes
+              tarnd audit verify --help    checks the audit log of a stopped server
 
             EXIT CODES
               0  stopped as it was told to
@@ -82,6 +83,7 @@ struct Tarnd: AsyncParsableCommand {
         case "backup": await Backup.start(arguments.dropFirst())
         case "restore-backup": await RestoreBackup.start(arguments.dropFirst())
         case "token": await Token.start(arguments.dropFirst())
+        case "audit" where arguments.dropFirst().first == "verify": await AuditVerify.start(arguments.dropFirst(2))
         case "rebuild-index": await RebuildIndex.start(arguments.dropFirst())
         default: await Self.start(arguments[...])
         }

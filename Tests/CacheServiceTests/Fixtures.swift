@@ -60,7 +60,10 @@ struct TestService {
             in: self.project,
             session: session
         )
-        return try await self.service.save(self.request(key, layer.layer, session: session, onConflict: onConflict))
+        return try await self.service.save(
+            self.request(key, layer.layer, session: session, onConflict: onConflict),
+            actor: "alice"
+        )
     }
 
     /// Puts other bytes of the same size in the place of a blob's.

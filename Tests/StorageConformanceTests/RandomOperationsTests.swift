@@ -1,4 +1,5 @@
 import CacheModel
+import LayerKernels
 import MemoryStorage
 import StorageInterface
 import Testing
@@ -26,10 +27,13 @@ struct RandomOperationsTests {
     ) async throws {
         var random = SeededGenerator(state: seed)
         let (real, model) = (try Bench(.sqlite), try Bench(.memory))
+        var (realEnd, modelEnd) = (AuditHead.empty, AuditHead.empty)
         for step in 1...400 {
             let operation = Operation.random(at: Int64(step), using: &random)
             let (actual, expected) = (try await operation.run(on: real), try await operation.run(on: model))
             try #require(actual == expected, "seed \(seed), step \(step): \(operation)")
+            let (log, expectedLog) = (try await Self.log(of: real, &realEnd), try await Self.log(of: model, &modelEnd))
+            try #require(log == expectedLog, "seed \(seed), step \(step): \(operation)")
             guard step % 40 == 0 else { continue }
             #expect(try await real.catalog.check() == [], "seed \(seed), step \(step): \(operation)")
             let figures = try await real.catalog.statistics(of: nil)
@@ -65,6 +69,21 @@ private struct Eyes: CustomStringConvertible {
     }
 
     var description: String { "\(self.scope) sees \(String(describing: self.scopes)) uploads \(self.uploads)" }
+}
+
+extension RandomOperationsTests {
+    /// What was added to the audit log, without what the catalogs choose themselves; checks that it is a chain.
+    private static func log(of bench: Bench, _ end: inout AuditHead) async throws -> [String] {
+        let page = try await bench.catalog.auditPage(AuditFilter(after: end.sequence, limit: 10_000))
+        var chain = AuditChain(after: end)
+        for row in page.rows { try chain.append(row) }
+        try chain.finish(at: page.head)
+        end = page.head
+        return page.rows.map(\.event).map { event in
+            "\(event.actor) \(event.action.rawValue) \(event.project) \(event.scope) \(event.key) "
+                + "\(event.record.map { "\($0)" } ?? "") \(event.bytes ?? -1) \(event.detail)"
+        }.sorted()
+    }
 }
 
 private enum Operation {
@@ -138,7 +157,7 @@ private enum Operation {
                     in: other ? try ProjectName("acme/other") : nil
                 )
                 switch outcome {
-                case .committed(let entry): return ["committed"] + Self.words([entry])
+                case .committed(let entry, _): return ["committed"] + Self.words([entry])
                 case .exists(let entry): return ["exists"] + Self.words([entry])
                 }
             } catch let error as CacheError {
@@ -149,7 +168,7 @@ private enum Operation {
             return Self.words(found.map { [$0.entry] } ?? [])
         case .change(let action, let prefix, let now):
             let change = EntryChange(action, .prefix(try CacheKey(prefix)), in: bench.project, scope: nil)
-            return Self.words(try await catalog.change(change, at: Timestamp(milliseconds: now)))
+            return Self.words(try await catalog.change(change, at: Timestamp(milliseconds: now), actor: "bob"))
         case .use(let prefix, let now):
             guard let found = try await bench.resolve(prefix, scopes: Eyes.all, at: Timestamp(milliseconds: now)) else {
                 return []
@@ -192,7 +211,9 @@ private enum Operation {
                 + events.map { "\($0.key) \($0.scope) \($0.at)" } + Self.words(listed.entries)
         case .lose(let content, let now):
             let lost = [digest("chunk \(content)"), digest("stamps \(content)")]
-            return Self.words(try await catalog.markMissing(lost, at: Timestamp(milliseconds: now)))
+            return Self.words(
+                try await catalog.markMissing(lost, at: Timestamp(milliseconds: now), actor: AuditEvent.server)
+            )
         case .heal(let content, let now):
             let records = [Bench.record("chunk \(content)", 77), Bench.record("stamps \(content)", 2)]
             try await catalog.recordStored(records, for: bench.session("heal \(now)", until: now + 20))

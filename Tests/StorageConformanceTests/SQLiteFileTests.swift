@@ -121,6 +121,10 @@ struct SQLiteFileTests {
             "SELECT * FROM entries WHERE removed_at IS NOT NULL AND is_unprotected = 1 AND project = 1"
                 + " ORDER BY removed_at, id LIMIT 1",
             "DELETE FROM events WHERE id <= 1",
+            "SELECT sequence, hash FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)",
+            "SELECT * FROM audit WHERE sequence > 1 ORDER BY sequence LIMIT 1",
+            "SELECT * FROM audit WHERE project = '' AND sequence > 1 ORDER BY sequence LIMIT 1",
+            "SELECT * FROM audit WHERE action = 'saved' AND entry = 1",
         ]
         for question in questions {
             let plan = try await queue.read { database in

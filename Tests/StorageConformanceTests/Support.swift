@@ -171,7 +171,8 @@ struct Bench: Sendable {
                 onConflict: onConflict,
                 record: digest("record \(key) \(now)"),
                 session: session
-            )
+            ),
+            actor: "alice"
         )
     }
 
@@ -198,7 +199,7 @@ struct Bench: Sendable {
     @discardableResult
     func change(_ action: EntryChange.Action, _ key: String, at now: Timestamp = 10) async throws -> [String] {
         let change = EntryChange(action, .key(try CacheKey(key)), in: self.project, scope: nil)
-        return try await self.catalog.change(change, at: now).map(\.key.text)
+        return try await self.catalog.change(change, at: now, actor: "bob").map(\.key.text)
     }
 
     func evict(
@@ -213,7 +214,14 @@ struct Bench: Sendable {
         var policy = EvictionPolicy(budget: budget, projectBudget: projectBudget)
         policy.unprotectedBudget = unprotectedBudget
         policy.evictsProtected = evictsProtected
-        return try await self.catalog.evict(by: policy, keepRemovedSince: undo, except: [], at: now, limit: limit)
+        return try await self.catalog.evict(
+            by: policy,
+            keepRemovedSince: undo,
+            except: [],
+            at: now,
+            limit: limit,
+            actor: AuditEvent.server
+        )
     }
 
     /// Condemns and forgets all there is; returns what was deleted.
