@@ -25,6 +25,7 @@ let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swi
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -37,16 +38,28 @@ let package = Package(
         .executable(name: "restore_cache", targets: ["restore_cache"]),
         .executable(name: "save_cache", targets: ["save_cache"]),
         .executable(name: "cachectl", targets: ["cachectl"]),
-        // For Benchmarks/kernels.
-        .library(name: "TarnCore", targets: ["CacheModel", "KeyTemplates", "LayerFormat", "LayerKernels"]),
+        // For Benchmarks/kernels and Tests/Fuzz.
+        .library(
+            name: "TarnCore",
+            targets: ["AccessPolicy", "CacheModel", "KeyTemplates", "LayerFormat", "LayerKernels"]
+        ),
+        // For Tests/Fuzz: also what reads foreign bytes and has dependencies.
+        .library(
+            name: "TarnParsers",
+            targets: [
+                "AccessPolicy", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels",
+                "NativeAPI",
+            ]
+        ),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
@@ -84,12 +97,13 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "KeyTemplates", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
+        .target(name: "Signatures", dependencies: ["CacheModel", "LayerKernels", crypto], swiftSettings: strict),
         .target(name: "NativeAPI", dependencies: ["CacheModel", nioCore], swiftSettings: strict),
 
         // Layer 2: the storage seam.
         .target(
             name: "StorageInterface",
-            dependencies: ["CacheModel", "LayerKernels", nioCore],
+            dependencies: ["AccessPolicy", "CacheModel", "LayerKernels", nioCore],
             swiftSettings: strict
         ),
 
@@ -106,15 +120,20 @@ let package = Package(
         ),
         .target(
             name: "SQLiteCatalog",
-            dependencies: ["CSQLiteSettings", "CacheModel", "StorageInterface", grdb],
+            dependencies: ["AccessPolicy", "CSQLiteSettings", "CacheModel", "LayerKernels", "StorageInterface", grdb],
             swiftSettings: strict
         ),
 
-        // Layer 4: the use cases.
+        // Layer 4: the use cases, and who may use them. Siblings never import each other.
+        .target(
+            name: "AccessControl",
+            dependencies: ["AccessPolicy", "CacheModel", "LayerKernels", "StorageInterface"],
+            swiftSettings: strict
+        ),
         .target(
             name: "CacheService",
             dependencies: [
-                "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels", "StorageInterface",
+                "CacheModel", "LayerFiles", "LayerFormat", "LayerKernels", "Signatures", "StorageInterface",
                 logging, nioCore, nioPosix,
             ],
             swiftSettings: strict
@@ -139,8 +158,9 @@ let package = Package(
         .target(
             name: "NativeGateway",
             dependencies: [
-                "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI", "StorageInterface",
-                hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
+                "AccessControl", "AccessPolicy", "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI",
+                "Signatures",
+                "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: strict
         ),
@@ -149,23 +169,27 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "AccessPolicy", "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "JobIdentities",
-                "LayerFormat", "NativeAPI", "NativeGateway", "SQLiteCatalog", "StorageInterface",
+                "AccessControl", "AccessPolicy", "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit",
+                "JobIdentities", "LayerFormat", "LayerKernels", "NativeAPI", "NativeGateway", "SQLiteCatalog",
+                "Signatures", "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
-                nioPosix, serviceLifecycle, unixSignals, yams,
+                nioPosix, nioSSL, serviceLifecycle, unixSignals, yams,
             ],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "tarnd",
-            dependencies: ["CLinux", "CacheModel", "CacheServer", "CacheService", argumentParser, logging],
+            dependencies: [
+                "CLinux", "CacheModel", "CacheServer", "CacheService", "LayerKernels", "NativeAPI", argumentParser,
+                logging,
+            ],
             swiftSettings: strict
         ),
         .target(
             name: "CacheClient",
             dependencies: [
-                "CacheModel", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI",
-                asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+                "CacheModel", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI", "Signatures",
+                asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL,
             ],
             swiftSettings: strict
         ),
@@ -177,7 +201,8 @@ let package = Package(
         .target(
             name: "CommandLineKit",
             dependencies: [
-                "CacheClient", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "NativeAPI", argumentParser,
+                "CacheClient", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "NativeAPI", "Signatures",
+                argumentParser,
             ],
             swiftSettings: strict
         ),
@@ -188,14 +213,14 @@ let package = Package(
         ),
         .executableTarget(
             name: "save_cache",
-            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", "JobContext", argumentParser],
+            dependencies: ["CacheClient", "CacheModel", "CommandLineKit", "JobContext", "Signatures", argumentParser],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "cachectl",
             dependencies: [
                 "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "KeyTemplates", "LayerFiles",
-                "LayerFormat", "LayerKernels", "NativeAPI", argumentParser, nioCore,
+                "LayerFormat", "LayerKernels", "NativeAPI", "Signatures", argumentParser, nioCore,
             ],
             swiftSettings: strict
         ),
@@ -204,11 +229,21 @@ let package = Package(
         .testTarget(name: "CacheModelTests", dependencies: ["CacheModel"], swiftSettings: strict),
         .testTarget(name: "AccessPolicyTests", dependencies: ["AccessPolicy", "CacheModel"], swiftSettings: strict),
         .testTarget(
+            name: "AccessControlTests",
+            dependencies: ["AccessControl", "AccessPolicy", "CacheModel", "MemoryStorage", "StorageInterface"],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "CacheServiceTests",
             dependencies: [
                 "CacheModel", "CacheService", "LayerFiles", "LayerFormat", "LayerKernels", "MemoryStorage",
                 "StorageInterface", logging, nioCore, nioPosix,
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SignaturesTests",
+            dependencies: ["CacheModel", "LayerKernels", "Signatures"],
             swiftSettings: strict
         ),
         .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
@@ -236,16 +271,17 @@ let package = Package(
         .testTarget(
             name: "StorageConformanceTests",
             dependencies: [
-                "CacheModel", "DiskBlobs", "LayerKernels", "MemoryStorage", "SQLiteCatalog", "StorageInterface",
-                grdb, nioCore, nioPosix,
+                "AccessPolicy", "CacheModel", "DiskBlobs", "LayerKernels", "MemoryStorage", "SQLiteCatalog",
+                "StorageInterface", grdb, nioCore, nioPosix,
             ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "CacheModel", "CacheServer", "CacheService", "GatewayKit", "LayerFormat", "LayerKernels", "NativeAPI",
-                "NativeGateway", "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioPosix,
+                "AccessControl", "AccessPolicy", "CacheModel", "CacheServer", "CacheService", "GatewayKit",
+                "LayerFormat", "LayerKernels", "NativeAPI", "NativeGateway", "Signatures", "StorageInterface",
+                hummingbird, httpTypes, logging, nioCore, nioPosix,
             ],
             swiftSettings: strict
         ),
@@ -259,14 +295,16 @@ let package = Package(
         ),
         .testTarget(
             name: "CacheClientTests",
-            dependencies: ["CacheClient", "CacheModel", "LayerKernels", "NativeAPI", nioCore, nioHTTP1, nioPosix],
+            dependencies: [
+                "CacheClient", "CacheModel", "LayerKernels", "NativeAPI", "Signatures", nioCore, nioHTTP1, nioPosix,
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "CommandLineKitTests",
             dependencies: [
-                "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "NativeAPI", "restore_cache", "save_cache",
-                argumentParser,
+                "CacheClient", "CacheModel", "CommandLineKit", "JobContext", "NativeAPI", "Signatures", "restore_cache",
+                "save_cache", argumentParser,
             ],
             swiftSettings: strict
         ),

@@ -24,6 +24,15 @@ public enum Credential: Hashable, Sendable {
         }
     }
 
+    /// Whether requests choose the scope, as far as the credential allows.
+    public var choosesScope: Bool {
+        switch self {
+        case .open: true
+        case .token(let grant): grant.isAsserted || grant.role == .administrator
+        case .job: false
+        }
+    }
+
     /// The principal for what concerns the whole server.
     public var serverPrincipal: Principal {
         switch self {
@@ -57,7 +66,30 @@ public struct Grant: Hashable, Sendable {
         case asserted
         /// The one that a request names, also a protected one.
         case assertedWithProtected
+
+        /// Reads `asserted`, `asserted-with-protected`, or a scope.
+        ///
+        /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest`.
+        public init(_ text: String) throws(CacheError) {
+            switch text {
+            case "asserted": self = .asserted
+            case "asserted-with-protected": self = .assertedWithProtected
+            default: self = .fixed(try Scope(text))
+            }
+        }
+
+        /// The text that ``init(_:)`` reads.
+        public var text: String {
+            switch self {
+            case .fixed(let scope): scope.text
+            case .asserted: "asserted"
+            case .assertedWithProtected: "asserted-with-protected"
+            }
+        }
     }
+
+    /// Whether requests choose the scope.
+    public var isAsserted: Bool { self.role == .job && [.asserted, .assertedWithProtected].contains(self.scope) }
 
     /// The token's name in logs: `token:` and its public identifier.
     public var name: String
@@ -110,7 +142,7 @@ public struct Grant: Hashable, Sendable {
         case .auditor: break
         case .administrator: principal.scope = asserted ?? rules.mainScope
         case .developer:
-            if case .fixed(let scope) = self.scope, scope.text.hasPrefix("dev/") { principal.scope = scope }
+            if case .fixed(let scope) = self.scope, scope.text.dropping("dev/") != nil { principal.scope = scope }
         case .job:
             (principal.scope, principal.tier) = self.jobScope(rules, asserting: asserted)
         }
@@ -137,20 +169,23 @@ public struct Grant: Hashable, Sendable {
 extension Tier {
     /// How far the holder of a token for `scope` is trusted; `untrusted` where the project knows no such scope.
     fileprivate init(ofTokenFor scope: Scope, _ rules: ProjectRules) {
-        if rules.mode == .shared {
-            // One scope for all; scopes beside it are a fork's or a pull request's, as without tokens.
-            self = scope == .shared ? .branch : scope.text.dropping("branch/") == nil ? .pullRequest : .untrusted
-            return
+        let kind = ["branch/", "tag/", "dev/", "fork/", "pr/"].first { scope.text.dropping($0) != nil }
+        switch (rules.mode, kind) {
+        case (_, "dev/"): self = .untrusted
+        case (_, "fork/"): self = .fork
+        case (.shared, "branch/"), (.shared, "tag/"): self = .untrusted
+        // One scope for all; what is beside it is a pull request's or has a name of its own, as without tokens.
+        case (.shared, _): self = scope == .shared ? .branch : .pullRequest
+        case (.isolated, "branch/"): self = Self(ofBranch: scope.text.dropping("branch/") ?? "", rules)
+        case (.isolated, "tag/"): self = .tag
+        case (.isolated, "pr/"): self = .pullRequest
+        case (.isolated, _): self = .untrusted
         }
-        if let branch = scope.text.dropping("branch/") {
-            self = branch == rules.defaultBranch ? .main : rules.isProtected(branch: branch) ? .release : .branch
-        } else if scope.text.hasPrefix("tag/") {
-            self = .tag
-        } else if scope.text.hasPrefix("pr/") || scope.text.hasPrefix("fork/") {
-            self = .pullRequest
-        } else {
-            self = .untrusted
-        }
+    }
+
+    /// How far the jobs of a branch are trusted where each branch has a scope.
+    fileprivate init(ofBranch branch: String, _ rules: ProjectRules) {
+        self = rules.isDefault(branch: branch) ? .main : rules.isProtected(branch: branch) ? .release : .branch
     }
 }
 
@@ -192,10 +227,7 @@ public struct JobIdentity: Hashable, Sendable {
         switch self.ref {
         case .branch(let branch) where self.isTrusted:
             principal.scope = rules.mode == .shared ? .shared : .branch(branch)
-            principal.tier =
-                rules.mode == .shared
-                ? .branch
-                : branch == rules.defaultBranch ? .main : rules.isProtected(branch: branch) ? .release : .branch
+            principal.tier = rules.mode == .shared ? .branch : Tier(ofBranch: branch, rules)
         case .tag(let tag) where self.isTrusted:
             principal.scope = rules.mode == .shared ? .shared : .tag(tag)
             principal.tier = rules.mode == .shared ? .branch : .tag

@@ -35,19 +35,21 @@ public enum Policy {
         _ resource: Resource,
         _ rules: ProjectRules = ProjectRules()
     ) -> Decision {
-        guard principal.tier != .stranger else { return self.deny(.stranger, "there is no credential for this") }
+        guard principal.tier != .stranger else { return self.deny(.stranger, self.foreign) }
+        // What is said about other projects must not depend on anything else.
+        if let project = resource.project, !principal.projects.covers(project) {
+            return self.deny(.stranger, self.foreign)
+        }
         guard principal.actions.contains(action) else {
             return self.deny(principal.tier, "the credential is not for '\(action.rawValue)'")
         }
         switch resource {
         case .server: return self.decideAboutServer(principal, action)
-        case .project(let project):
-            guard principal.projects.covers(project) else { return self.deny(.stranger, self.foreign) }
+        case .project:
             let isAllowed = self.allowsWholeProject(principal.tier, action)
             return self.make(isAllowed, principal.tier, "\(principal.tier.rawValue) \(action.rawValue) in all scopes")
         case .scope(let scope, let project):
             let relation = self.relation(of: scope, in: project, to: principal, rules)
-            guard relation != .foreign else { return self.deny(.stranger, self.foreign) }
             let isAllowed = self.allows(principal.tier, action, relation, rules)
             return self.make(
                 isAllowed,
@@ -57,14 +59,33 @@ public enum Policy {
         }
     }
 
+    /// Whether a principal may know that a project has anything at all.
+    ///
+    /// Who may is told the rule when something is denied; for all others the project is as if it did not exist.
+    public static func knows(_ principal: Principal, _ project: ProjectName, _ rules: ProjectRules) -> Bool {
+        var principal = principal
+        principal.actions = Set(AccessAction.allCases)
+        return [AccessAction.read, .list].contains { action in
+            self.decide(principal, action, .project(project), rules).isAllowed
+                || self.scopes(of: principal, rules).contains {
+                    self.decide(principal, action, .scope($0, project), rules).isAllowed
+                }
+        }
+    }
+
+    /// The scopes that a principal has anything to do with, in the order in which they are searched.
+    public static func scopes(of principal: Principal, _ rules: ProjectRules) -> [Scope] {
+        var scopes: [Scope] = []
+        for scope in [principal.scope, principal.base, rules.mainScope].compactMap(\.self)
+        where !scopes.contains(scope) { scopes.append(scope) }
+        return scopes
+    }
+
     /// The scopes that a principal may read from, in the order in which they are searched.
     public static func readChain(_ principal: Principal, in project: ProjectName, _ rules: ProjectRules) -> [Scope] {
-        var chain: [Scope] = []
-        for scope in [principal.scope, principal.base, rules.mainScope].compactMap(\.self) where !chain.contains(scope)
-        {
-            if self.decide(principal, .read, .scope(scope, project), rules).isAllowed { chain.append(scope) }
+        self.scopes(of: principal, rules).filter {
+            self.decide(principal, .read, .scope($0, project), rules).isAllowed
         }
-        return chain
     }
 
     /// How a scope is related to a principal.
@@ -82,7 +103,7 @@ public enum Policy {
         if let branch = scope.text.dropping("branch/") {
             return rules.isProtected(branch: branch) ? .protected : .branch
         }
-        return scope.text.hasPrefix("tag/") ? .tag : .other
+        return scope.text.dropping("tag/") == nil ? .other : .tag
     }
 
     /// The table: whether a tier may do something in a scope of its project.
@@ -155,12 +176,5 @@ public enum Policy {
 
     private static func deny(_ tier: Tier, _ reason: String) -> Decision {
         Decision(isAllowed: false, rule: tier.rule, reason: reason)
-    }
-}
-
-extension String {
-    /// What follows `prefix`, or `nil` if the text does not start with it.
-    func dropping(_ prefix: String) -> String? {
-        self.hasPrefix(prefix) ? String(self.dropFirst(prefix.count)) : nil
     }
 }

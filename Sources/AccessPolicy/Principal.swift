@@ -43,6 +43,14 @@ public enum Resource: Hashable, Sendable {
     case project(ProjectName)
     /// The whole server.
     case server
+
+    /// The project that it belongs to; `nil` for the server.
+    public var project: ProjectName? {
+        switch self {
+        case .scope(_, let project), .project(let project): project
+        case .server: nil
+        }
+    }
 }
 
 /// How a scope is related to a principal.

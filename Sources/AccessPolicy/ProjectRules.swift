@@ -48,30 +48,12 @@ public struct ProjectRules: Hashable, Sendable {
         }
     }
 
+    /// Whether a branch is the default branch.
+    public func isDefault(branch: String) -> Bool { branch.isSame(as: self.defaultBranch) }
+
     /// Whether a branch is the default branch or another protected one.
     public func isProtected(branch: String) -> Bool {
-        branch == self.defaultBranch || self.protectedBranches.contains { NamePattern($0).matches(branch) }
-    }
-}
-
-/// A name with `*` for any text, the empty one included.
-struct NamePattern {
-    private let parts: [Substring]
-
-    init(_ text: String) { self.parts = text.split(separator: "*", omittingEmptySubsequences: false) }
-
-    /// Takes the leftmost place for each part, so the time is bounded by the product of the lengths.
-    func matches(_ name: String) -> Bool {
-        guard self.parts.count > 1, let first = self.parts.first, let last = self.parts.last else {
-            return self.parts.first.map { $0 == name } ?? name.isEmpty
-        }
-        guard name.hasPrefix(first) else { return false }
-        var rest = name.dropFirst(first.count)
-        for part in self.parts.dropFirst().dropLast() {
-            guard let range = rest.firstRange(of: part) else { return false }
-            rest = rest[range.upperBound...]
-        }
-        return rest.hasSuffix(last)
+        self.isDefault(branch: branch) || self.protectedBranches.contains { NamePattern($0).matches(branch) }
     }
 }
 
@@ -104,15 +86,4 @@ public struct ProjectPattern: Hashable, Sendable, CustomStringConvertible {
     public func covers(_ project: ProjectName) -> Bool {
         self.description == "*" || self.description == "\(project.owner)/*" || self.description == project.description
     }
-}
-
-extension Scope {
-    /// The scope of a branch, or `nil` if its name cannot be part of one.
-    public static func branch(_ name: String) -> Self? { try? Self("branch/\(name)") }
-    /// The scope of a pull or merge request.
-    public static func pullRequest(_ number: String) -> Self? { try? Self("pr/\(number)") }
-    /// The scope of a tag.
-    public static func tag(_ name: String) -> Self? { try? Self("tag/\(name)") }
-    /// The scope of a person.
-    public static func developer(_ name: String) -> Self? { try? Self("dev/\(name)") }
 }

@@ -40,11 +40,39 @@ extension NativeClient {
     }
 
     /// Uploads blob records.
+    ///
+    /// A transfer that breaks off goes on with the blobs that have not arrived.
     package func storeBlobs(_ records: ByteBuffer, session: String) async throws {
-        var request = NativeRequest(method: .POST, path: "\(self.projectPath)/blobs", query: [("session", session)])
-        request.contentType = BlobRecordCoding.mediaType
-        request.body = .bytes(records)
-        _ = try await self.ask(StoredBlobsResponse.self, request)
+        var rest = records
+        var isFirst = true
+        try await self.retrying {
+            if !isFirst { rest = try await self.missingRecords(of: rest, session: session) }
+            isFirst = false
+            guard rest.readableBytes > 0 else { return }
+            var request = NativeRequest(
+                method: .POST,
+                path: "\(self.projectPath)/blobs",
+                query: [("session", session)]
+            )
+            request.contentType = BlobRecordCoding.mediaType
+            request.body = .bytes(rest)
+            try await self.attempt(request) { _ in }
+        }
+    }
+
+    /// Those of the records that the server still lacks.
+    private func missingRecords(of records: ByteBuffer, session: String) async throws -> ByteBuffer {
+        var parser = BlobRecordParser()
+        parser.append(records)
+        var found: [(header: BlobRecordCoding.Header, bytes: ByteBuffer)] = []
+        while let record = try parser.next() { found.append((record.0, record.1)) }
+        let missing = try await self.missingBlobs(found.map(\.header.digest), session: session)
+        var rest = ByteBuffer()
+        for record in found where missing.contains(record.header.digest) {
+            rest.writeBytes(record.header.bytes)
+            rest.writeImmutableBuffer(record.bytes)
+        }
+        return rest
     }
 
     /// Fetches blobs and hands over each as soon as it is there, in the order of `digests`.
@@ -79,6 +107,17 @@ extension NativeClient {
                 throw CacheError(.unavailable, "\(self.server) ended a transfer \(rest.count) blobs too early")
             }
         }
+    }
+
+    /// Has the server look at blobs again that arrived wrong; tried once, because it only helps the next restore.
+    package func reportSuspects(_ digests: [Digest]) async throws {
+        var request = NativeRequest(
+            method: .POST,
+            path: "\(self.projectPath)/suspects",
+            contentType: "application/json"
+        )
+        request.body = .bytes(ByteBuffer(bytes: try NativeJSON.encode(SuspectsRequest(digests: digests))))
+        try await self.collect(request, attempts: 1, limit: .seconds(10))
     }
 
     /// Makes an entry visible.
@@ -151,6 +190,76 @@ extension NativeClient {
     /// Checks the store.
     package func check(_ request: CheckRequest) async throws -> CheckResponse {
         try await self.patiently { try await $0.ask(CheckResponse.self, .POST, "/v1/check", sending: request) }
+    }
+
+    /// Makes a token.
+    ///
+    /// Tried once: an answer that is lost leaves a token that nobody knows, and a second try would make another.
+    package func makeToken(_ wish: MakeTokenRequest) async throws -> MakeTokenResponse {
+        var request = NativeRequest(method: .POST, path: "/v1/tokens", contentType: "application/json")
+        request.body = .bytes(ByteBuffer(bytes: try NativeJSON.encode(wish)))
+        return try self.read(MakeTokenResponse.self, try await self.collect(request, attempts: 1))
+    }
+
+    /// All tokens.
+    package func tokens() async throws -> TokensResponse {
+        try await self.ask(TokensResponse.self, NativeRequest(method: .GET, path: "/v1/tokens"))
+    }
+
+    /// Revokes a token.
+    package func revokeToken(_ id: String) async throws -> TokenDescription {
+        let path = "/v1/tokens/\(PathEncoding.encode(id))"
+        return try await self.ask(TokenDescription.self, NativeRequest(method: .DELETE, path: path))
+    }
+
+    /// Who the server takes the sender for, in the project.
+    package func whoAmI(scope: Scope?) async throws -> WhoAmIResponse {
+        let query = [(name: "project", value: "\(self.project)" as String?), (name: "scope", value: scope?.text)]
+        return try await self.ask(
+            WhoAmIResponse.self,
+            NativeRequest(method: .GET, path: "/v1/whoami", query: query)
+        )
+    }
+
+    /// What the policy says.
+    package func explain(_ question: ExplainRequest) async throws -> ExplainResponse {
+        try await self.ask(ExplainResponse.self, .POST, "/v1/policy/explain", sending: question)
+    }
+
+    /// A page of the audit log.
+    package func audit(project: ProjectName? = nil, after: Int64 = 0, limit: Int? = nil) async throws -> AuditPage {
+        let request = NativeRequest(
+            method: .GET,
+            path: "/v1/audit",
+            query: [
+                ("project", project?.description), ("after", after == 0 ? nil : "\(after)"),
+                ("limit", limit.map(String.init)),
+            ]
+        )
+        return try await self.ask(AuditPage.self, request)
+    }
+
+    /// The server's word about who saved an entry, or `nil` if it gives none.
+    package func receipt(_ key: CacheKey, scope: Scope?) async throws -> Receipt? {
+        let path = "\(self.entryPath(key))/receipt"
+        do {
+            return try await self.ask(
+                Receipt.self,
+                NativeRequest(method: .GET, path: path, query: [("scope", scope?.text)])
+            )
+        } catch let error as CacheError where error.code == .notFound {
+            return nil
+        }
+    }
+
+    /// The key that the server signs receipts with.
+    package func serverKey() async throws -> HexadecimalBytes {
+        try await self.ask(ServerKeyResponse.self, NativeRequest(method: .GET, path: "/v1/server-key")).key
+    }
+
+    /// Where the audit log ends.
+    package func auditHead() async throws -> AuditHead {
+        try await self.ask(AuditHead.self, NativeRequest(method: .GET, path: "/v1/audit/head"))
     }
 
     /// Ends a restore; tried once, because leases also end by themselves.

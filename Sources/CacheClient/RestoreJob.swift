@@ -4,6 +4,7 @@ internal import LayerFormat
 internal import LayerKernels
 internal import NIOCore
 package import NativeAPI
+package import Signatures
 
 /// Restores the best entry for some keys: keeps what is right on disk, fetches the rest, and swaps it into place.
 package struct RestoreJob: Sendable {
@@ -21,6 +22,8 @@ package struct RestoreJob: Sendable {
         package var isDryRun = false
         /// Where stat caches are kept; `nil` to keep none.
         package var cacheDirectory: String?
+        /// Which entries are restored; the others are misses.
+        package var trust = TrustPolicy()
 
         package init(keys: [ResolveRequest.Pattern], places: Places) {
             self.keys = keys
@@ -61,6 +64,12 @@ package struct RestoreJob: Sendable {
         )
         let answer = try await self.client.resolve(question)
         var result = RestoreResult(explanations: answer.explanations ?? [])
+        if let objection = self.objection(to: answer) {
+            result.refusal = objection
+            await self.end(answer.lease)
+            result.duration = clock.now - start
+            return result
+        }
         if answer.entry != nil, let target = self.request.target, !self.request.isDryRun {
             try await offload { try makeFolder(target) }
         }
@@ -78,6 +87,17 @@ package struct RestoreJob: Sendable {
         }
         result.duration = clock.now - start
         return result
+    }
+
+    /// Why what the server found must not be restored, before a byte of it is fetched.
+    private func objection(to answer: ResolveResponse) -> String? {
+        guard let entry = answer.entry, let index = answer.keyIndex, self.request.keys.indices.contains(index) else {
+            return nil
+        }
+        let asked = self.request.keys[index]
+        let pattern = KeyPattern(asked.key, match: asked.match ?? .prefix)
+        return self.request.trust.objection(to: entry, in: self.client.project, for: pattern, at: .current)
+            .map { "'\(entry.key)' is not restored: \($0)" }
     }
 
     private func end(_ lease: String?) async {
@@ -106,6 +126,7 @@ package struct RestoreJob: Sendable {
         }
         guard !plan.isAlreadyRight else {
             result.filesKept += plan.filesToKeep
+            try await offload { restorer.removeLeftovers() }
             return
         }
         let fetch = ChunkFetch(
@@ -142,6 +163,9 @@ package struct RestoreJob: Sendable {
         let recipe = try await offload { try Recipe(decoding: blobs[0]) }
         guard recipe.treeDigest == layer.treeDigest else {
             throw CacheError(.corrupt, "the recipe of '\(layer.path)' is that of another tree")
+        }
+        guard recipe.streamSize == layer.size, recipe.chunks.count == layer.chunkCount else {
+            throw CacheError(.corrupt, "the recipe of '\(layer.path)' has another size than its entry says")
         }
         return (recipe, blobs[0])
     }
@@ -224,6 +248,8 @@ package struct RestoreResult: Sendable {
     package var hit: Hit?
     /// On a miss, why.
     package var explanations: [MissExplanation]
+    /// Why the entry that was found was not restored.
+    package var refusal: String?
     /// The absolute paths that were restored.
     package var paths: [String] = []
     package var bytesDownloaded = 0

@@ -36,6 +36,8 @@ public struct CacheError: Error, Sendable {
         public static let digestMismatch = Self("digest-mismatch")
         /// The key exists, and entries are immutable.
         public static let alreadyExists = Self("already-exists")
+        /// There is no credential, or none that is valid.
+        public static let unauthenticated = Self("unauthenticated")
         /// The credential does not reach this far.
         public static let forbidden = Self("forbidden")
         /// A quota, a limit or the disk is full.

@@ -152,6 +152,8 @@ public struct Entry: Hashable, Sendable, Codable {
     public var isPinned: Bool
     /// When and why it stopped being visible; it can be brought back until its bytes are collected.
     public var removal: Removal?
+    /// The signature that the client gave with it, if it did.
+    public var signature: EntrySignature?
 
     /// Creates an entry.
     public init(
@@ -165,7 +167,8 @@ public struct Entry: Hashable, Sendable, Codable {
         lastUsedAt: Timestamp,
         expiresAt: Timestamp? = nil,
         isPinned: Bool = false,
-        removal: Removal? = nil
+        removal: Removal? = nil,
+        signature: EntrySignature? = nil
     ) {
         self.id = id
         self.project = project
@@ -178,6 +181,7 @@ public struct Entry: Hashable, Sendable, Codable {
         self.expiresAt = expiresAt
         self.isPinned = isPinned
         self.removal = removal
+        self.signature = signature
     }
 
     /// The bytes of all layers' canonical tars.

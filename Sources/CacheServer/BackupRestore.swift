@@ -85,13 +85,19 @@ package enum BackupRestore {
         let brought = try await BlobTransfer.run(catalog, mirror, threads)
         report.blobs = brought.present.count
         report.linkedBlobs = brought.linked
-        report.incompleteEntries = try await catalog.markMissing(brought.missing, at: now)
+        report.incompleteEntries = try await catalog.markMissing(brought.missing, at: now, actor: AuditEvent.server)
         report.entries = try await catalog.statistics(of: nil).entries
         try catalog.checkpoint()
         try catalog.close()
         try await threads.runIfActive { try mirror.sync() }
         let key = try AtomicFile.read(DataFolder.recordKeyPath(in: backup.path), limit: 256)
         try AtomicFile.write(key, to: DataFolder.recordKeyPath(in: path), mode: 0o600)
+        // A backup of before receipts has none.
+        let serverKeyPath = DataFolder.serverKeyPath(in: backup.path)
+        if access(serverKeyPath, F_OK) == 0 {
+            let serverKey = try AtomicFile.read(serverKeyPath, limit: 256)
+            try AtomicFile.write(serverKey, to: DataFolder.serverKeyPath(in: path), mode: 0o600)
+        }
         try AtomicFile.syncFolder(path)
         try DataFolder.mark(path)
     }

@@ -2,6 +2,7 @@ internal import CLinux
 internal import CacheModel
 internal import Glibc
 package import LayerFormat
+package import Signatures
 
 /// The folder that a server keeps everything in: marked, locked, and one server's at a time.
 ///
@@ -14,12 +15,16 @@ package final class DataFolder: Sendable {
     package let path: String
     /// What the folder's entry records are sealed with.
     package let recordKey: RecordKey
+    /// What the folder's server signs receipts with.
+    package let serverKey: SigningKey
     private let lock: Int32
 
     /// The database.
     package var catalogPath: String { self.path + "/catalog.sqlite" }
     /// The file with ``recordKey``.
     package static func recordKeyPath(in folder: String) -> String { folder + "/records.key" }
+    /// The file with ``serverKey``.
+    package static func serverKeyPath(in folder: String) -> String { folder + "/server.key" }
     /// Where uploaded tars are kept while they are read.
     package var spoolPath: String { Self.spoolPath(in: self.path) }
     private static func spoolPath(in folder: String) -> String { folder + "/spool" }
@@ -48,6 +53,7 @@ package final class DataFolder: Sendable {
                 try Self.mark(path)
             }
             self.recordKey = try Self.openRecordKey(Self.recordKeyPath(in: path), folder: path)
+            self.serverKey = try Self.openServerKey(Self.serverKeyPath(in: path), folder: path)
             let spool = Self.spoolPath(in: path)
             guard mkdir(spool, 0o700) == 0 || errno == EEXIST else { throw Self.failure("create folder '\(spool)'") }
             self.lock = lock
@@ -67,6 +73,14 @@ package final class DataFolder: Sendable {
         }
     }
 
+    /// The file that keeps some bytes of the disk for emergencies.
+    package var ballastPath: String { self.path + "/ballast" }
+    /// How far the background pass over all blobs has come.
+    package var scrubPath: String { self.path + "/scrub.json" }
+
+    /// The size of the file system; as large as can be if nobody knows.
+    package var volumeBytes: Int { VolumeWatch.size(of: self.path) ?? .max }
+
     /// Writes, syncs and removes a file; blocks.
     package func requireWritable() throws {
         let probe = self.spoolPath + "/.ready"
@@ -74,20 +88,31 @@ package final class DataFolder: Sendable {
         unlink(probe)
     }
 
-    /// Reads the key, or makes one and has it on the disk before anything is sealed with it.
     private static func openRecordKey(_ path: String, folder: String) throws -> RecordKey {
-        guard access(path, F_OK) != 0 else {
-            let text = try AtomicFile.read(path, limit: 256)
-            do {
-                return try RecordKey(hex: text.prefix { $0 != "\n" })
-            } catch {
-                throw CacheError(.corrupt, "'\(path)' is damaged; copy it from a backup, or move it away", cause: error)
-            }
+        try self.openKey(path, folder: folder, new: RecordKey().hex) { try RecordKey(hex: $0) }
+    }
+
+    private static func openServerKey(_ path: String, folder: String) throws -> SigningKey {
+        try self.openKey(path, folder: folder, new: SigningKey().text) { try SigningKey(text: $0) }
+    }
+
+    /// Reads a key, or makes one and has it on the disk before anything is sealed or signed with it.
+    private static func openKey<Key>(
+        _ path: String,
+        folder: String,
+        new: @autoclosure () -> String,
+        _ read: (Substring) throws -> Key
+    ) throws -> Key {
+        if access(path, F_OK) != 0 {
+            try AtomicFile.write(new() + "\n", to: path, mode: 0o600)
+            try AtomicFile.syncFolder(folder)
         }
-        let key = RecordKey()
-        try AtomicFile.write(key.hex + "\n", to: path, mode: 0o600)
-        try AtomicFile.syncFolder(folder)
-        return key
+        let text = try AtomicFile.read(path, limit: 256)
+        do {
+            return try read(text.prefix { $0 != "\n" })
+        } catch {
+            throw CacheError(.corrupt, "'\(path)' is damaged; copy it from a backup, or move it away", cause: error)
+        }
     }
 
     /// Makes a folder a data folder.
@@ -144,7 +169,9 @@ package final class DataFolder: Sendable {
             )
         }
         let text = Array("\(getpid())\n".utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
+        // In this order it needs no new block, so a server starts on a full disk, too.
+        guard pwrite(descriptor, text, text.count, 0) == text.count, ftruncate(descriptor, off_t(text.count)) == 0
+        else {
             close(descriptor)
             throw self.failure("write '\(file)'")
         }

@@ -97,6 +97,11 @@ private struct BackupRun {
         try CatalogFiles.settle(self.folder.newCatalogPath)
         let key = try AtomicFile.read(DataFolder.recordKeyPath(in: self.data), limit: 256)
         try AtomicFile.write(key, to: DataFolder.recordKeyPath(in: self.folder.path), mode: 0o600)
+        let serverKeyPath = DataFolder.serverKeyPath(in: self.data)
+        if access(serverKeyPath, F_OK) == 0 {
+            let serverKey = try AtomicFile.read(serverKeyPath, limit: 256)
+            try AtomicFile.write(serverKey, to: DataFolder.serverKeyPath(in: self.folder.path), mode: 0o600)
+        }
         try self.folder.publish()
 
         // Only now, when the earlier backup's database is gone, are its blobs of no use.
@@ -141,7 +146,11 @@ private struct BackupRun {
             let missing = Set(brought.missing)
             // Bytes that were missing the last time too are lost, not collected.
             if missing.subtracting(before).isEmpty || report.rounds == FolderBackup.roundLimit {
-                report.incompleteEntries = try await catalog.markMissing(brought.missing, at: now)
+                report.incompleteEntries = try await catalog.markMissing(
+                    brought.missing,
+                    at: now,
+                    actor: AuditEvent.server
+                )
                 return (catalog, brought.present)
             }
             before = missing

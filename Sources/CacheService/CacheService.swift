@@ -2,6 +2,7 @@ package import CacheModel
 package import LayerFormat
 package import Logging
 package import NIOPosix
+package import Signatures
 package import StorageInterface
 
 /// The use cases: the only type that talks to both the blob store and the
@@ -22,6 +23,10 @@ package final class CacheService: Sendable {
     let budget: Budget
     let traffic = TrafficLog()
     let uploads = UploadsInFlight()
+    let verified = VerifiedBlobs()
+    let rechecked = VerifiedBlobs()
+    /// What checks of stored bytes have done.
+    package let figures = IntegrityFigures()
     /// Moves on whenever a blob may have become invisible to a project.
     package let visibility = VisibilityClock()
 
@@ -62,6 +67,8 @@ package final class CacheService: Sendable {
         package var leaseTime = Duration.seconds(1_800)
         /// How long a removed entry can be brought back.
         package var undoTime = Duration.seconds(86_400)
+        /// How long rows of the audit log are kept, or `nil` for ever.
+        package var auditTime: Duration?
         /// When entries expire whose save names no time to live.
         package var defaultTimeToLive: Duration?
         /// The longest time to live that a save may ask for.
@@ -76,6 +83,14 @@ package final class CacheService: Sendable {
         package var compressionLevel = 3
         /// What entry records are sealed with, so that a rebuild knows them.
         package var recordKey = RecordKey()
+        /// How long a blob counts as sound after it was compared with its digest; `nil` to leave that to clients.
+        package var verifyAfter: Duration? = .seconds(7 * 86_400)
+        /// Whether blobs of any size are compared at their first read: after a crash without syncs.
+        package var verifiesEverything = false
+        /// The disk under the stores.
+        package var volume = Volume()
+        /// What receipts are signed with.
+        package var serverKey = SigningKey()
         /// The bytes of the data folder that are no blobs, such as the database.
         package var overheadBytes: @Sendable () -> Int = { 0 }
 

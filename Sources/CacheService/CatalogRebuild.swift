@@ -60,6 +60,7 @@ extension CacheService {
     /// - Throws: What the catalog throws; and the blob store, if it cannot be listed.
     package func rebuildCatalog(acceptsUnsealed: Bool) async throws -> RebuildReport {
         var report = RebuildReport()
+        try await self.note(.indexRebuilt, by: AuditEvent.server, detail: "earlier rows are in the old database")
         var survey = try await self.survey(acceptsUnsealed: acceptsUnsealed, &report)
         survey.entries.sort { ($0.createdAt, $0.digest) < ($1.createdAt, $1.digest) }
         var keys: Set<[String]> = []
@@ -101,7 +102,12 @@ extension CacheService {
             blobs += needed.blobs
             layers.append(needed.layer)
         }
-        let session = SaveSession(id: "rebuild-index", project: entry.project, expiresAt: self.now() + .seconds(3_600))
+        let session = SaveSession(
+            id: "rebuild-index",
+            vantage: Vantage(entry.project, scopes: nil),
+            isUnprotected: entry.scope.isUnprotected,
+            expiresAt: self.now() + .seconds(3_600)
+        )
         try await self.catalog.recordStored(blobs, for: session)
         _ = try await self.catalog.commit(
             Commit(
@@ -114,8 +120,10 @@ extension CacheService {
                 expiresAt: entry.expiresAt,
                 onConflict: .replace,
                 record: record.digest,
-                session: session
-            )
+                session: session,
+                signature: entry.signature
+            ),
+            actor: AuditEvent.server
         )
         survey.used.formUnion(blobs.map(\.digest))
     }

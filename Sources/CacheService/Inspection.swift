@@ -7,11 +7,11 @@ extension CacheService {
     /// A page of entries.
     package func entries(_ filter: EntryFilter) async throws -> EntryPage { try await self.catalog.entries(filter) }
 
-    /// The visible entry with exactly this key.
+    /// The visible entry with exactly this key, in the first of these scopes that has one.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `notFound`.
-    package func entry(_ key: CacheKey, in project: ProjectName, scope: Scope) async throws -> Entry {
-        let query = KeyQuery([KeyPattern(key, match: .exact)], in: project, scopes: [scope])
+    package func entry(_ key: CacheKey, in project: ProjectName, scopes: [Scope]) async throws -> Entry {
+        let query = KeyQuery([KeyPattern(key, match: .exact)], in: project, scopes: scopes)
         guard let resolution = try await self.catalog.resolve(query, at: self.now()) else {
             throw CacheError(.notFound, "there is no entry '\(key)' in project \(project)")
         }
@@ -19,14 +19,14 @@ extension CacheService {
     }
 
     /// Removes, brings back, pins or unpins entries.
-    package func change(_ change: EntryChange) async throws -> [Entry] {
+    package func change(_ change: EntryChange, actor: String) async throws -> [Entry] {
         defer { self.visibility.tick() }
-        return try await self.catalog.change(change, at: self.now())
+        return try await self.removing { try await self.catalog.change(change, at: self.now(), actor: actor) }
     }
 
     /// What happened to a key and to keys that start with it, newest first.
-    package func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
-        try await self.catalog.history(of: key, in: project, limit: limit)
+    package func history(of key: CacheKey, in vantage: Vantage, limit: Int) async throws -> [HistoryEvent] {
+        try await self.catalog.history(of: key, in: vantage, limit: limit)
     }
 
     /// Figures of one project, or of all.

@@ -12,10 +12,14 @@ package struct Settings: Sendable {
     package var project: ProjectName
     /// The scope to save in and restore from.
     package var scope: Scope
+    /// The scope that requests name; `nil` leaves it to the server, which knows it from the credential.
+    package var requestedScope: Scope?
     /// The credential, if any.
     package var token: String?
     /// The proxy on the way to the server, if any.
     package var proxy: ProxyAddress?
+    /// The authority that is trusted besides those of the system, if any.
+    package var authority: PrivateAuthority?
     /// What is known about the job.
     package var job: JobEnvironment
     /// Where key templates are expanded.
@@ -50,21 +54,32 @@ package struct Settings: Sendable {
             return files.all.lazy.compactMap { $0[keyPath: path] }.first
         }
         if let project = setting(options.project, "TARN_PROJECT", \.project) { job.project = try ProjectName(project) }
-        if let scope = setting(options.scope, "TARN_SCOPE", \.scope) { job.scope = try Scope(scope) }
+        let namedScope = try setting(options.scope, "TARN_SCOPE", \.scope).map { try Scope($0) }
+        if let namedScope { job.scope = namedScope }
         let personalURL = options.url ?? environment["TARN_URL"].flatMap { $0.isEmpty ? nil : $0 }
-        let token = environment["TARN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        let token =
+            try environment["TARN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+            ?? files.token(home: job.home, personalURL: personalURL)
         let server = try ServerAddress(setting(options.url, "TARN_URL", \.url) ?? Self.defaultURL)
         return Self(
             server: server,
             project: job.project,
             scope: job.scope,
-            token: try token ?? files.token(home: job.home, personalURL: personalURL),
+            requestedScope: token == nil ? job.scope : namedScope,
+            token: token,
             proxy: try ProxyAddress.find(for: server, in: environment),
+            authority: try Self.authority(options.authorityFile ?? environment["TARN_CA_FILE"]),
             job: job,
             context: job.expansionContext(environment: environment),
             cacheDirectory: CacheFolder.prepare(environment: environment, home: job.home),
             stallLimit: try Self.stallLimit(environment["TARN_STALL_LIMIT"])
         )
+    }
+
+    /// Only flag and variable name it: a repository must not choose whom its jobs trust.
+    private static func authority(_ path: String?) throws -> PrivateAuthority? {
+        guard let path, !path.isEmpty else { return nil }
+        return try PrivateAuthority(file: path)
     }
 
     private static func stallLimit(_ text: String?) throws -> Duration? {
@@ -83,6 +98,7 @@ package struct Settings: Sendable {
         var options = NativeClient.Options()
         options.token = self.token
         options.proxy = self.proxy
+        options.authority = self.authority
         if let limit = self.stallLimit { options.stallLimit = limit }
         options.userAgent = "\(program)/\(ProgramVersion.text)"
         return NativeClient(server: self.server, project: self.project, options: options)
@@ -102,6 +118,12 @@ package struct Settings: Sendable {
             await client.shutdown()
             throw error
         }
+    }
+
+    /// What makes an entry, for its signature: the CI system and the build, or the host.
+    package var producer: String {
+        let words = [self.job.system.rawValue, self.job.buildNumber ?? ProcessFacts.hostName()].compactMap(\.self)
+        return String(decoding: words.joined(separator: " ").utf8.prefix(256), as: UTF8.self)
     }
 
     /// How a key came to be, for the entry's record and for explaining misses.

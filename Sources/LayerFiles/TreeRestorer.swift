@@ -145,6 +145,18 @@ public final class TreeRestorer: Sendable {
         return target.number >= 0 && TreeSwap.mustStay(target.number)
     }
 
+    /// Removes what restores of this path that were killed have left beside the target, or in it.
+    ///
+    /// ``prepare()`` does the same; this is for a target where nothing needs to be prepared.
+    public func removeLeftovers() {
+        guard let root = try? LayerRoot(anchor: self.anchor, path: self.path, createsParents: false) else { return }
+        guard self.mustStay(root), !root.isAnchor else {
+            return StagingArea.removeLeftovers(of: root.name, in: root.base)
+        }
+        let target = Descriptor(RestoreSession.openTarget(root))
+        if target.number >= 0 { StagingArea.removeLeftovers(of: [], in: target.number) }
+    }
+
     /// Makes the staging directory, all directories in it, and everything that comes from the old tree.
     ///
     /// Calls ``plan()`` if nobody did.

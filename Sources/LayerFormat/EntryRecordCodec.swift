@@ -16,6 +16,7 @@ extension EntryRecord {
         message.expiresAt = self.expiresAt?.milliseconds ?? 0
         message.layers = self.layers.map(\.message)
         message.provenance = self.provenance.message
+        if let signature = self.signature { message.signature = Data(signature.packed) }
         return try message.serializedBytes()
     }
 
@@ -32,7 +33,8 @@ extension EntryRecord {
             createdAt: Timestamp(milliseconds: message.createdAt),
             expiresAt: message.expiresAt == 0 ? nil : Timestamp(milliseconds: message.expiresAt),
             layers: try message.layers.map { try Layer($0) },
-            provenance: try Provenance(message.provenance)
+            provenance: try Provenance(message.provenance),
+            signature: message.signature.isEmpty ? nil : EntrySignature(packed: message.signature)
         )
     }
 }

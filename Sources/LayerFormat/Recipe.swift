@@ -123,6 +123,8 @@ public struct EntryRecord: Hashable, Sendable {
     public var layers: [Layer]
     /// How it came to be.
     public var provenance: Provenance
+    /// The client's signature, if there is one.
+    public var signature: EntrySignature?
 
     /// Creates a record.
     public init(
@@ -132,7 +134,8 @@ public struct EntryRecord: Hashable, Sendable {
         createdAt: Timestamp,
         expiresAt: Timestamp?,
         layers: [Layer],
-        provenance: Provenance
+        provenance: Provenance,
+        signature: EntrySignature? = nil
     ) {
         self.project = project
         self.scope = scope
@@ -141,5 +144,6 @@ public struct EntryRecord: Hashable, Sendable {
         self.expiresAt = expiresAt
         self.layers = layers
         self.provenance = provenance
+        self.signature = signature
     }
 }

@@ -180,6 +180,9 @@ nonisolated struct Tarn_Layer_V1_EntryRecordMessage: Sendable {
   /// Clears the value of `provenance`. Subsequent reads from it will return its default value.
   mutating func clearProvenance() {self._provenance = nil}
 
+  /// The client's signature in its stored form (docs/FORMAT.md 18); empty if there is none.
+  var signature: Data = Data()
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -571,7 +574,7 @@ nonisolated extension Tarn_Layer_V1_SparseFileMessage: SwiftProtobuf.Message, Sw
 
 nonisolated extension Tarn_Layer_V1_EntryRecordMessage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".EntryRecordMessage"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}format\0\u{1}project\0\u{1}scope\0\u{1}key\0\u{3}created_at\0\u{3}expires_at\0\u{1}layers\0\u{1}provenance\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}format\0\u{1}project\0\u{1}scope\0\u{1}key\0\u{3}created_at\0\u{3}expires_at\0\u{1}layers\0\u{1}provenance\0\u{1}signature\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -587,6 +590,7 @@ nonisolated extension Tarn_Layer_V1_EntryRecordMessage: SwiftProtobuf.Message, S
       case 6: try { try decoder.decodeSingularInt64Field(value: &self.expiresAt) }()
       case 7: try { try decoder.decodeRepeatedMessageField(value: &self.layers) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._provenance) }()
+      case 9: try { try decoder.decodeSingularBytesField(value: &self.signature) }()
       default: break
       }
     }
@@ -621,6 +625,9 @@ nonisolated extension Tarn_Layer_V1_EntryRecordMessage: SwiftProtobuf.Message, S
     try { if let v = self._provenance {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     } }()
+    if !self.signature.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signature, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -633,6 +640,7 @@ nonisolated extension Tarn_Layer_V1_EntryRecordMessage: SwiftProtobuf.Message, S
     if lhs.expiresAt != rhs.expiresAt {return false}
     if lhs.layers != rhs.layers {return false}
     if lhs._provenance != rhs._provenance {return false}
+    if lhs.signature != rhs.signature {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

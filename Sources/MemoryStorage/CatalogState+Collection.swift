@@ -7,7 +7,8 @@ extension CatalogState {
         undoLimit: Timestamp,
         except leased: Set<Int64>,
         at now: Timestamp,
-        limit: Int
+        limit: Int,
+        actor: String
     ) -> EvictionReport {
         self.leased = leased
         defer { self.leased = [] }
@@ -17,7 +18,8 @@ extension CatalogState {
             return (end, entry.id)
         }
         for (_, id) in expired.sorted(by: <).prefix(limit) {
-            report.removed += self.remove(id, .expired, at: now, detail: "its time to live ended").map { [$0] } ?? []
+            let entry = self.remove(id, .expired, at: now, detail: "its time to live ended", actor: actor)
+            if let entry { report.removed.append(entry) }
         }
         for id in self.removed(in: nil).filter({ $0.at < undoLimit }).prefix(limit).map(\.id) {
             self.rows[id] = nil
@@ -25,11 +27,17 @@ extension CatalogState {
         }
         if let budget = policy.projectBudget {
             for project in Set(self.rows.values.map(\.entry.project)) {
-                self.relieve(project, policy, budget, at: now, limit, &report)
+                self.relieve(project, policy, budget, at: now, limit, actor, &report)
             }
         }
         if let budget = policy.budget {
-            self.relieve(nil, policy, budget, at: now, limit, &report)
+            self.relieve(nil, policy, budget, at: now, limit, actor, &report)
+        }
+        if let budget = policy.unprotectedBudget {
+            let pinned = self.bytesPinnedLoosely()
+            while report.removed.count < limit, case let held = self.looseBytes() + pinned, held > budget,
+                self.takeUnprotected(in: nil, held, budget, at: now, actor, &report)
+            {}
         }
         report.isOverBudget = self.isOverBudget(policy)
         return report
@@ -56,19 +64,59 @@ extension CatalogState {
         _ budget: Int,
         at now: Timestamp,
         _ limit: Int,
+        _ actor: String,
         _ report: inout EvictionReport
     ) {
-        while case let live = self.liveBytes(of: project), live > budget {
+        while report.removed.count < limit, case let live = self.liveBytes(of: project), live > budget {
+            let isTheirTurn =
+                project != nil || !policy.evictsProtected || self.looseBytes() > policy.unprotectedBytes(of: budget)
+            if isTheirTurn, self.takeUnprotected(in: project, live, budget, at: now, actor, &report) { continue }
+            guard policy.evictsProtected else { return }
             if let id = self.removed(in: project).first?.id {
                 self.rows[id] = nil
                 report.forgotten += 1
                 continue
             }
-            guard report.removed.count < limit, let id = self.victim(in: project, policy, live, budget) else { return }
-            let (held, most) = (Quantity.describe(bytes: live), Quantity.describe(bytes: budget))
-            let detail = "least recently used, \(held) over a budget of \(most)"
-            if let entry = self.remove(id, .evicted, at: now, detail: detail) { report.removed.append(entry) }
+            guard let id = self.victim(in: project, policy, live, budget) else { return }
+            self.evict(id, live, budget, at: now, actor, &report)
         }
+    }
+
+    /// Forgets or removes one entry of an unprotected scope, and says whether there was one.
+    private mutating func takeUnprotected(
+        in project: ProjectName?,
+        _ held: Int,
+        _ budget: Int,
+        at now: Timestamp,
+        _ actor: String,
+        _ report: inout EvictionReport
+    ) -> Bool {
+        func isTheirs(_ id: Int64) -> Bool { self.rows[id]?.entry.scope.isUnprotected ?? false }
+        if let id = self.removed(in: project).map(\.id).first(where: isTheirs) {
+            self.rows[id] = nil
+            report.forgotten += 1
+            return true
+        }
+        let visible = self.rows.values.map(\.entry).filter { entry in
+            entry.scope.isUnprotected && entry.removal == nil && !entry.isPinned && !self.leased.contains(entry.id)
+                && (project == nil || entry.project == project)
+        }
+        guard let victim = visible.min(by: { ($0.lastUsedAt, $0.id) < ($1.lastUsedAt, $1.id) }) else { return false }
+        self.evict(victim.id, held, budget, at: now, actor, &report)
+        return true
+    }
+
+    private mutating func evict(
+        _ id: Int64,
+        _ held: Int,
+        _ budget: Int,
+        at now: Timestamp,
+        _ actor: String,
+        _ report: inout EvictionReport
+    ) {
+        let (held, most) = (Quantity.describe(bytes: held), Quantity.describe(bytes: budget))
+        let detail = "least recently used, \(held) over a budget of \(most)"
+        if let entry = self.remove(id, .evicted, at: now, detail: detail, actor: actor) { report.removed.append(entry) }
     }
 
     private func victim(in project: ProjectName?, _ policy: EvictionPolicy, _ live: Int, _ budget: Int) -> Int64? {
@@ -123,7 +171,7 @@ extension CatalogState {
     func entries(_ filter: EntryFilter) -> EntryPage {
         let all = self.rows.values.map(\.entry).filter { entry in
             (filter.project == nil || entry.project == filter.project)
-                && (filter.scope.map { $0.text.utf8.elementsEqual(entry.scope.text.utf8) } ?? true)
+                && (filter.scopes.map { Vantage(entry.project, scopes: $0).sees(entry.scope) } ?? true)
                 && entry.key.starts(with: filter.prefix) && (filter.includesRemoved || entry.removal == nil)
         }.sorted(by: listingOrder)
         // An entry keeps its place whatever happens to others, so its position in the order is a cursor.

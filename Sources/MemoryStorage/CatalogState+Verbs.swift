@@ -23,24 +23,38 @@ extension CatalogState {
     }
 
     private mutating func touch(_ session: SaveSession) -> SessionName {
-        let name = SessionName(project: session.project, id: Array(session.id.utf8))
+        let name = SessionName(session)
         let end = self.sessions[name]?.expiresAt ?? session.expiresAt
-        self.sessions[name, default: SessionRow(expiresAt: end)].expiresAt = max(end, session.expiresAt)
+        let fresh = SessionRow(expiresAt: end, isUnprotected: session.isUnprotected)
+        self.sessions[name, default: fresh].expiresAt = max(end, session.expiresAt)
         return name
     }
 
     mutating func knownLayer(_ tree: Digest, for session: SaveSession) -> Layer? {
-        let known = self.layers.filter { name, row in
-            name.project == session.project && row.layer.treeDigest == tree && !self.isDamaged(name)
-        }
-        guard let row = known.values.max(by: { $0.id < $1.id }) else { return nil }
+        guard let layer = self.knownLayer(tree, in: session.vantage) else { return nil }
         let name = self.touch(session)
-        self.sessions[name]?.recipes.insert(row.layer.recipe)
-        return row.layer
+        self.sessions[name]?.recipes.insert(layer.recipe)
+        return layer
+    }
+
+    private func knownLayer(_ tree: Digest, in vantage: Vantage) -> Layer? {
+        let known = self.layers.filter { name, row in
+            name.project == vantage.project && row.layer.treeDigest == tree && !self.isDamaged(name)
+        }.values.sorted { $0.id > $1.id }
+        guard vantage.scopes != nil else { return known.first?.layer }
+        let entries = self.rows.values.map(\.entry)
+            .filter { $0.project == vantage.project && $0.removal == nil && vantage.sees($0.scope) }
+            .sorted { $0.id > $1.id }
+        for row in known {
+            for entry in entries {
+                if let layer = entry.layers.last(where: { $0.recipe == row.layer.recipe }) { return layer }
+            }
+        }
+        return nil
     }
 
     mutating func pin(_ digests: [Digest], for session: SaveSession) -> [Digest] {
-        let visible = self.visibleBlobs(of: session.project)
+        let visible = self.visibleBlobs(in: session.vantage, session: session)
         let name = self.touch(session)
         self.sessions[name]?.blobs.formUnion(digests.filter(visible.contains))
         return digests.filter { !visible.contains($0) }
@@ -81,57 +95,63 @@ extension CatalogState {
                 self.holder(entry.project, entry.scope, entry.key) == nil
             else { continue }
             let never = Timestamp(milliseconds: .min)
-            self.bringBack(entry.id, at: .current, expiryLimit: never, detail: "its bytes were uploaded again")
+            let detail = "its bytes were uploaded again"
+            self.bringBack(entry.id, at: .current, expiryLimit: never, detail: detail, actor: AuditEvent.server)
         }
     }
 
-    mutating func markMissing(_ digests: [Digest], at now: Timestamp) -> [Entry] {
+    mutating func markMissing(_ digests: [Digest], at now: Timestamp, actor: String) -> [Entry] {
         var removed: [Entry] = []
         for digest in digests where self.blobs[digest]?.state == .present {
             self.blobs[digest]?.state = .missing
             self.blobs[digest]?.record.storedSize = 0
+            self.append(AuditEvent(.blobLost, by: actor, at: now, record: digest))
             for row in self.needing(digest).sorted(by: { $0.entry.id < $1.entry.id })
             where row.entry.removal == nil {
                 let detail = "bytes it needs are missing or damaged"
-                if let entry = self.remove(row.entry.id, .damaged, at: now, detail: detail) { removed.append(entry) }
+                let entry = self.remove(row.entry.id, .damaged, at: now, detail: detail, actor: actor)
+                if let entry { removed.append(entry) }
             }
         }
         return removed
     }
 
     mutating func end(_ session: SaveSession) {
-        self.sessions[SessionName(project: session.project, id: Array(session.id.utf8))] = nil
+        self.sessions[SessionName(session)] = nil
     }
 
-    mutating func commit(_ commit: Commit) throws -> CommitOutcome {
-        let outcome = try self.insert(commit)
+    mutating func commit(_ commit: Commit, actor: String) throws -> CommitOutcome {
+        let outcome = try self.insert(commit, actor: actor)
         if let session = commit.session {
             self.end(session)
         }
         return outcome
     }
 
-    private mutating func insert(_ commit: Commit) throws -> CommitOutcome {
+    private mutating func insert(_ commit: Commit, actor: String) throws -> CommitOutcome {
         if let holder = self.holder(commit.project, commit.scope, commit.key) {
             if !holder.isPinned, let end = holder.expiresAt, end <= commit.createdAt {
-                self.remove(holder.id, .expired, at: commit.createdAt, detail: "its time to live ended")
+                let detail = "its time to live ended"
+                self.remove(holder.id, .expired, at: commit.createdAt, detail: detail, actor: AuditEvent.server)
             } else if commit.onConflict == .keep {
                 return .exists(holder)
             } else {
-                self.remove(holder.id, .replaced, at: commit.createdAt, detail: "a save replaced it")
+                let detail = "a save replaced it"
+                self.remove(holder.id, .replaced, at: commit.createdAt, detail: detail, actor: actor)
             }
         }
         for committed in commit.layers {
             let name = LayerName(project: commit.project, recipe: committed.layer.recipe)
+            let blobs = Set([committed.layer.recipe] + committed.blobs)
             if self.layers[name] != nil {
                 guard !self.isDamaged(name) else { throw Self.notVisible(committed.layer.recipe) }
+                if commit.vantage.scopes != nil { try self.require(Array(blobs), for: commit) }
                 continue
             }
-            let blobs = Set([committed.layer.recipe] + committed.blobs)
-            try self.require(Array(blobs), in: commit.project)
+            try self.require(Array(blobs), for: commit)
             self.layers[name] = LayerRow(id: self.nextID(), layer: committed.layer, blobs: blobs)
         }
-        try self.require([commit.record] + commit.layers.map(\.layer.stamps), in: commit.project)
+        try self.require([commit.record] + commit.layers.map(\.layer.stamps), for: commit)
         let entry = Entry(
             id: self.nextID(),
             project: commit.project,
@@ -141,11 +161,12 @@ extension CatalogState {
             provenance: commit.provenance,
             createdAt: commit.createdAt,
             lastUsedAt: commit.createdAt,
-            expiresAt: commit.expiresAt
+            expiresAt: commit.expiresAt,
+            signature: commit.signature
         )
         self.rows[entry.id] = Row(entry: entry, record: commit.record)
         self.addEvent(.saved, entry, at: commit.createdAt, detail: "")
-        return .committed(entry)
+        return .committed(entry, self.audit(.saved, entry.id, at: commit.createdAt, actor: actor))
     }
 
     /// The layer as the project knows it, at the place and with the stamps of this save.
@@ -157,8 +178,8 @@ extension CatalogState {
         return known
     }
 
-    private func require(_ digests: [Digest], in project: ProjectName) throws {
-        let visible = self.visibleBlobs(of: project)
+    private func require(_ digests: [Digest], for commit: Commit) throws {
+        let visible = self.visibleBlobs(in: commit.vantage, session: commit.session)
         for digest in digests where !visible.contains(digest) { throw Self.notVisible(digest) }
     }
 
@@ -166,15 +187,19 @@ extension CatalogState {
         CacheError(.invalidRequest, "blob \(digest) is not in the store for this project; upload it and commit again")
     }
 
-    mutating func change(_ change: EntryChange, at now: Timestamp) -> [Entry] {
+    mutating func change(_ change: EntryChange, at now: Timestamp, actor: String) -> [Entry] {
         let targets = self.targets(of: change)
         guard !change.isDryRun else { return targets }
         for entry in targets {
             switch change.action {
-            case .remove(let reason): self.remove(entry.id, reason, at: now, detail: "by request")
-            case .restore: self.bringBack(entry.id, at: now, expiryLimit: now, detail: "by request")
-            case .pin: self.rows[entry.id]?.entry.isPinned = true
-            case .unpin: self.rows[entry.id]?.entry.isPinned = false
+            case .remove(let reason): self.remove(entry.id, reason, at: now, detail: "by request", actor: actor)
+            case .restore: self.bringBack(entry.id, at: now, expiryLimit: now, detail: "by request", actor: actor)
+            case .pin:
+                self.rows[entry.id]?.entry.isPinned = true
+                self.audit(.pinned, entry.id, at: now, actor: actor)
+            case .unpin:
+                self.rows[entry.id]?.entry.isPinned = false
+                self.audit(.unpinned, entry.id, at: now, actor: actor)
             }
         }
         return targets.compactMap { self.rows[$0.id]?.entry }

@@ -9,9 +9,19 @@ internal import Synchronization
 package final class MemoryCatalog: Catalog {
     private let state = Mutex(CatalogState())
     private let gate = Gate()
+    private let tokenRows = Mutex<[TokenRecord]>([])
 
     /// Creates an empty catalog.
     package init() {}
+
+    func withTokens<Value: Sendable, Failure: Error>(
+        _ body: (inout [TokenRecord]) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        let result: Result<Value, Failure> = self.tokenRows.withLock { rows in
+            do throws(Failure) { return .success(try body(&rows)) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
 
     /// Runs `body` on a copy and keeps it only if it does not throw.
     private func transaction<Value: Sendable>(_ body: (inout CatalogState) throws -> Value) throws -> Value {
@@ -45,17 +55,21 @@ package final class MemoryCatalog: Catalog {
         }
     }
 
-    package func blobs(_ digests: [Digest], in project: ProjectName) async throws -> [Digest: BlobRecord] {
+    package func blobs(
+        _ digests: [Digest],
+        in vantage: Vantage,
+        session: SaveSession?
+    ) async throws -> [Digest: BlobRecord] {
         self.state.withLock { state in
             var found: [Digest: BlobRecord] = [:]
-            let visible = state.visibleBlobs(of: project)
+            let visible = state.visibleBlobs(in: vantage, session: session)
             for digest in digests where visible.contains(digest) { found[digest] = state.blobs[digest]?.record }
             return found
         }
     }
 
-    package func commit(_ commit: Commit) async throws -> CommitOutcome {
-        try self.transaction { try $0.commit(commit) }
+    package func commit(_ commit: Commit, actor: String) async throws -> CommitOutcome {
+        try self.transaction { try $0.commit(commit, actor: actor) }
     }
 
     package func end(_ session: SaveSession) async throws {
@@ -71,7 +85,14 @@ package final class MemoryCatalog: Catalog {
         var copy = self.state.withLock { $0 }
         var entries = 0
         while true {
-            let step = copy.evict(by: policy, undoLimit: undoLimit, except: leased, at: now, limit: .max)
+            let step = copy.evict(
+                by: policy,
+                undoLimit: undoLimit,
+                except: leased,
+                at: now,
+                limit: .max,
+                actor: AuditEvent.server
+            )
             entries += step.removed.count
             if step.removed.isEmpty, step.forgotten == 0 { break }
         }
@@ -83,8 +104,12 @@ package final class MemoryCatalog: Catalog {
         self.state.withLock { $0.blobs.values.reduce(0) { $0 + $1.record.storedSize } }
     }
 
-    package func change(_ change: EntryChange, at now: Timestamp) async throws -> [Entry] {
-        try self.transaction { $0.change(change, at: now) }
+    package func unprotectedBytes() async throws -> Int {
+        self.state.withLock { $0.looseBytes() + $0.bytesPinnedLoosely() }
+    }
+
+    package func change(_ change: EntryChange, at now: Timestamp, actor: String) async throws -> [Entry] {
+        try self.transaction { $0.change(change, at: now, actor: actor) }
     }
 
     package func note(_ traffic: Traffic) async throws {
@@ -96,9 +121,19 @@ package final class MemoryCatalog: Catalog {
         keepRemovedSince undoLimit: Timestamp,
         except leased: Set<Int64>,
         at now: Timestamp,
-        limit: Int
+        limit: Int,
+        actor: String
     ) async throws -> EvictionReport {
-        try self.transaction { $0.evict(by: policy, undoLimit: undoLimit, except: leased, at: now, limit: limit) }
+        try self.transaction { state in
+            state.evict(
+                by: policy,
+                undoLimit: undoLimit,
+                except: leased,
+                at: now,
+                limit: limit,
+                actor: actor
+            )
+        }
     }
 
     package func condemn(limit: Int, except leased: Set<Digest>, at now: Timestamp) async throws -> [CondemnedBlob] {
@@ -129,19 +164,21 @@ extension MemoryCatalog {
         self.state.withLock { $0.statistics(of: project) }
     }
 
-    package func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
+    package func history(of key: CacheKey, in vantage: Vantage, limit: Int) async throws -> [HistoryEvent] {
         self.state.withLock { state in
             state.events.reversed()
-                .filter { $0.project == project && $0.event.key.text.utf8.starts(with: key.text.utf8) }
+                .filter { $0.project == vantage.project && vantage.sees($0.event.scope) }
+                .filter { $0.event.key.text.utf8.starts(with: key.text.utf8) }
                 .prefix(limit)
                 .map(\.event)
         }
     }
 
-    package func relatives(ofTemplate template: String, in project: ProjectName, limit: Int) async throws -> [Entry] {
+    package func relatives(ofTemplate template: String, in vantage: Vantage, limit: Int) async throws -> [Entry] {
         self.state.withLock { state in
             state.rows.values.map(\.entry)
-                .filter { $0.project == project && $0.provenance.template.utf8.elementsEqual(template.utf8) }
+                .filter { $0.project == vantage.project && vantage.sees($0.scope) }
+                .filter { $0.provenance.template.utf8.elementsEqual(template.utf8) }
                 .sorted { $0.id > $1.id }
                 .prefix(limit)
                 .map(\.self)
@@ -160,12 +197,32 @@ extension MemoryCatalog {
         }
     }
 
-    package func markMissing(_ digests: [Digest], at now: Timestamp) async throws -> [Entry] {
-        try self.transaction { $0.markMissing(digests, at: now) }
+    package func markMissing(_ digests: [Digest], at now: Timestamp, actor: String) async throws -> [Entry] {
+        try self.transaction { $0.markMissing(digests, at: now, actor: actor) }
     }
 
     /// Finds nothing: there is no sum that could drift.
     package func check() async throws -> [String] { [] }
+}
+
+extension MemoryCatalog {
+    package func note(_ event: AuditEvent) async throws -> AuditRow { try self.transaction { $0.append(event) } }
+
+    package func auditPage(_ filter: AuditFilter) async throws -> AuditPage {
+        self.state.withLock { $0.auditPage(filter) }
+    }
+
+    package func auditHead() async throws -> AuditHead { self.state.withLock { $0.auditHead } }
+
+    package func auditRow(ofSaved entry: Int64) async throws -> AuditRow? {
+        self.state.withLock { state in
+            state.auditRows.first { $0.event.action == .saved && $0.event.entry == entry }
+        }
+    }
+
+    package func trimAudit(before moment: Timestamp, limit: Int) async throws -> Int {
+        self.state.withLock { $0.trimAudit(before: moment, limit: limit) }
+    }
 }
 
 /// Lets one task at a time work on a digest.

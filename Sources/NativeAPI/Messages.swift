@@ -126,6 +126,24 @@ package struct FetchBlobsRequest: Codable, Sendable {
     package init(digests: [Digest]) { self.digests = digests }
 }
 
+/// Names blobs that arrived with other bytes than their digests say.
+package struct SuspectsRequest: Codable, Sendable {
+    /// The most digests of one report.
+    package static let limit = 100
+
+    package var digests: [Digest]
+
+    package init(digests: [Digest]) { self.digests = digests }
+}
+
+/// What the server found when it read them again.
+package struct SuspectsResponse: Codable, Sendable {
+    /// Blobs that are damaged on the server's disk; the others were damaged on the way.
+    package var damaged: Int
+
+    package init(damaged: Int) { self.damaged = damaged }
+}
+
 /// Makes an entry visible; its blobs are there already.
 package struct CommitRequest: Codable, Sendable {
     package var session: String
@@ -136,6 +154,8 @@ package struct CommitRequest: Codable, Sendable {
     package var ttlSeconds: Int?
     /// Whether to put the entry in the place of one that has the key.
     package var replace: Bool?
+    /// The client's signature of the entry.
+    package var signature: EntrySignature?
 
     package init(
         session: String,
@@ -143,7 +163,8 @@ package struct CommitRequest: Codable, Sendable {
         provenance: Provenance,
         scope: Scope? = nil,
         ttlSeconds: Int? = nil,
-        replace: Bool? = nil
+        replace: Bool? = nil,
+        signature: EntrySignature? = nil
     ) {
         self.session = session
         self.layers = layers
@@ -151,6 +172,7 @@ package struct CommitRequest: Codable, Sendable {
         self.scope = scope
         self.ttlSeconds = ttlSeconds
         self.replace = replace
+        self.signature = signature
     }
 }
 
@@ -167,11 +189,14 @@ package struct CommitResponse: Codable, Sendable {
     package var entry: Entry
     /// Whether the entry that is there has the same content as the one that was to be saved.
     package var isSameContent: Bool
+    /// The server's word about who saved the entry, if this commit did.
+    package var receipt: Receipt?
 
-    package init(outcome: Outcome, entry: Entry, isSameContent: Bool) {
+    package init(outcome: Outcome, entry: Entry, isSameContent: Bool, receipt: Receipt? = nil) {
         self.outcome = outcome
         self.entry = entry
         self.isSameContent = isSameContent
+        self.receipt = receipt
     }
 }
 

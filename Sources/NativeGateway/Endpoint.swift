@@ -24,6 +24,8 @@ struct Endpoint: Sendable {
     var alternatives: [Answer] = []
     /// The statuses of errors; all have an `ErrorResponse`.
     var errors: [Int] = []
+    /// What a request must be allowed to do before it is answered.
+    var access: AccessRule
     /// Answers a request.
     var handler: @Sendable (NativeCall) async throws -> Response
 

@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -29,6 +31,7 @@ extension NativeGateway {
                 parameters: project + Self.listing,
                 success: .ok("EntriesResponse", "A page of entries."),
                 errors: [400],
+                access: .project(.list),
                 handler: self.listEntries
             ),
             Endpoint(
@@ -39,6 +42,7 @@ extension NativeGateway {
                 parameters: project + [.key, .scope],
                 success: .ok("Entry", "The entry."),
                 errors: [400, 404],
+                access: .project(.read),
                 handler: self.entry
             ),
             Endpoint(
@@ -51,6 +55,7 @@ extension NativeGateway {
                 ],
                 success: .ok("ChangeResponse", "The entries that were removed; none if there were none."),
                 errors: [400],
+                access: .project(.remove),
                 handler: self.removeEntry
             ),
             Endpoint(
@@ -62,6 +67,7 @@ extension NativeGateway {
                 request: .message("ChangeRequest"),
                 success: .ok("ChangeResponse", "The entries that were changed, or would be."),
                 errors: [400, 413],
+                access: .project(.remove, .pin),
                 handler: self.changeEntries
             ),
             Endpoint(
@@ -75,6 +81,7 @@ extension NativeGateway {
                 ],
                 success: .ok("HistoryResponse", "The events."),
                 errors: [400],
+                access: .project(.list),
                 handler: self.history
             ),
             Endpoint(
@@ -85,6 +92,7 @@ extension NativeGateway {
                 parameters: project,
                 success: .ok("StatisticsResponse", "The figures."),
                 errors: [400],
+                access: .project(.list),
                 handler: self.projectStatistics
             ),
             Endpoint(
@@ -95,24 +103,36 @@ extension NativeGateway {
                 parameters: [.query("project", .string, "Only entries of this project, as owner/name.")] + Self.listing,
                 success: .ok("EntriesResponse", "A page of entries."),
                 errors: [400],
+                access: .server(.audit),
                 handler: self.listAllEntries
             ),
         ]
     }
 
     @Sendable private func listEntries(_ call: NativeCall) async throws -> Response {
-        let page = try await self.service.entries(call.entryFilter(in: call.project()))
+        let scopes = try call.access.listedScopes(asserting: call.scope())
+        let page = try await self.service.entries(call.entryFilter(in: call.project(), scopes: scopes))
         return try .json(EntriesResponse(entries: page.entries, cursor: page.cursor))
     }
 
     @Sendable private func listAllEntries(_ call: NativeCall) async throws -> Response {
         let project = try call.query["project"].map { try ProjectName($0) }
-        let page = try await self.service.entries(call.entryFilter(in: project))
+        let scopes = try call.scope().map { [$0] }
+        let page = try await self.service.entries(call.entryFilter(in: project, scopes: scopes))
         return try .json(EntriesResponse(entries: page.entries, cursor: page.cursor))
     }
 
     @Sendable private func entry(_ call: NativeCall) async throws -> Response {
-        try .json(try await self.service.entry(call.key(), in: call.project(), scope: call.scope() ?? .shared))
+        try .json(try await self.entry(of: call))
+    }
+
+    /// The visible entry that a request names with exactly its key.
+    func entry(of call: NativeCall) async throws -> Entry {
+        try await self.service.entry(
+            call.key(),
+            in: call.project(),
+            scopes: call.access.lookupScopes(asserting: call.scope())
+        )
     }
 
     @Sendable private func removeEntry(_ call: NativeCall) async throws -> Response {
@@ -120,17 +140,19 @@ extension NativeGateway {
             .remove(.deleted),
             .key(try call.key()),
             in: try call.project(),
-            scope: try call.scope()
+            scope: try call.access.changedScope(.remove, asserting: call.scope())
         )
-        return try await self.carryOut(change)
+        return try await self.carryOut(change, call)
     }
 
     @Sendable private func changeEntries(_ call: NativeCall) async throws -> Response {
-        try await self.carryOut(call.message(ChangeRequest.self).change(in: call.project()))
+        let request = try await call.message(ChangeRequest.self)
+        let scope = try call.access.changedScope(request.neededAction, asserting: request.scope)
+        return try await self.carryOut(request.change(in: call.project(), scope: scope), call)
     }
 
-    private func carryOut(_ change: EntryChange) async throws -> Response {
-        let entries = try await self.service.change(change)
+    private func carryOut(_ change: EntryChange, _ call: NativeCall) async throws -> Response {
+        let entries = try await self.service.change(change, actor: call.actor)
         var undoUntil: Timestamp?
         if case .remove = change.action, !entries.isEmpty { undoUntil = .current + self.service.undoTime }
         return try .json(ChangeResponse(entries: entries, undoUntil: undoUntil))
@@ -142,14 +164,15 @@ extension NativeGateway {
         }
         let events = try await self.service.history(
             of: NativeCall.key(text),
-            in: call.project(),
+            in: Vantage(call.project(), scopes: call.access.listedScopes(asserting: nil)),
             limit: call.query.number("limit", in: 1...1_000, default: 100)
         )
         return try .json(HistoryResponse(events: events.map(HistoryResponse.Event.init)))
     }
 
     @Sendable private func projectStatistics(_ call: NativeCall) async throws -> Response {
-        let statistics = try await self.service.statistics(of: call.project())
+        let isVisible = try call.access.admitToFigures()
+        let statistics = isVisible ? try await self.service.statistics(of: call.project()) : Statistics()
         return try .json(StatisticsResponse(statistics, maximumBytes: self.service.maximumBytes))
     }
 }

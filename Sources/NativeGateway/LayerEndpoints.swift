@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -27,6 +29,7 @@ extension NativeGateway {
                 ],
                 success: .init(status: 200, summary: "The bytes.", content: .bytes("application/octet-stream")),
                 errors: [400, 404, 500],
+                access: .project(.read),
                 handler: self.file
             )
         ]
@@ -48,6 +51,7 @@ extension NativeGateway {
                 .init(status: 304, summary: "If-None-Match names what there is.", content: nil),
             ],
             errors: [400, 404, 416, 500],
+            access: .project(.read),
             handler: { call in try await self.sendLayer(call, encoding) }
         )
     }
@@ -68,13 +72,14 @@ extension NativeGateway {
             request: .bytes(encoding.mediaType),
             success: .ok("CommitResponse", "The entry that has the key now."),
             errors: [400, 413, 507],
+            access: .project(.save),
             handler: self.receiveTar
         )
     }
 
     @Sendable private func sendLayer(_ call: NativeCall, _ encoding: LayerEncoding) async throws -> Response {
         let (index, form) = (try call.layerIndex(), try call.query.choice("form") ?? LayerForm.exact)
-        let entry = try await self.service.entry(call.key(), in: call.project(), scope: call.scope() ?? .shared)
+        let entry = try await self.entry(of: call)
         var plan = LayerDownload(of: entry, layer: index, form: form, encoding: encoding)
         if plan.hasRanges {
             plan.size = try await self.service.canonicalSize(of: entry, layer: index)
@@ -93,7 +98,7 @@ extension NativeGateway {
 
     @Sendable private func file(_ call: NativeCall) async throws -> Response {
         let (index, path) = (try call.layerIndex(), try call.filePath())
-        let entry = try await self.service.entry(call.key(), in: call.project(), scope: call.scope() ?? .shared)
+        let entry = try await self.entry(of: call)
         let content = try await self.service.fileContent(of: entry, layer: index, path: path)
         let name = path.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) } ?? ""
         let headers: HTTPFields = [
@@ -124,7 +129,9 @@ extension NativeGateway {
         let upload = try call.tarUpload()
         try call.request.limitBody(to: self.limits.tarBody)
         let body = LimitedBody(base: call.request.body, limit: self.limits.tarBody)
-        let outcome = try await self.uploads.whenFree { try await self.service.save(tar: body, as: upload) }
+        let outcome = try await self.uploads.whenFree {
+            try await self.service.save(tar: body, as: upload, actor: call.actor)
+        }
         self.metrics.count("tarn_saves_total", [("outcome", outcome.isNew ? "saved" : "exists")])
         return try .json(CommitResponse(outcome))
     }

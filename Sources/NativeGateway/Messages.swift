@@ -3,7 +3,8 @@ internal import NativeAPI
 
 extension Message {
     /// All messages of the document.
-    static let all = Self.words + Self.restores + Self.saves + Self.questions + Self.server
+    static let all =
+        Self.words + Self.restores + Self.saves + Self.questions + Self.server + Self.tokens + Self.audit
 
     private static let words = [
         Message(
@@ -48,7 +49,7 @@ extension Message {
                 .required("key", .string), .required("layers", .list(.reference("Layer"))),
                 .required("provenance", .reference("Provenance")), .required("createdAt", .moment),
                 .required("lastUsedAt", .moment), .optional("expiresAt", .moment), .required("isPinned", .boolean),
-                .optional("removal", .reference("Removal")),
+                .optional("removal", .reference("Removal")), .optional("signature", .reference("EntrySignature")),
             ]
         ),
         Message(
@@ -93,6 +94,12 @@ extension Message {
             ]
         ),
         Message("FetchBlobsRequest", "Asks for blobs.", [.required("digests", .list(.digest))]),
+        Message("SuspectsRequest", "Names blobs that arrived wrong.", [.required("digests", .list(.digest))]),
+        Message(
+            "SuspectsResponse",
+            "How many of them are damaged on the server's disk.",
+            [.required("damaged", .integer)]
+        ),
     ]
 
     private static let saves = [
@@ -120,6 +127,7 @@ extension Message {
                 .required("session", .string), .required("layers", .list(.reference("Layer"))),
                 .required("provenance", .reference("Provenance")), .optional("scope", .string),
                 .optional("ttlSeconds", .integer), .optional("replace", .boolean),
+                .optional("signature", .reference("EntrySignature")),
             ]
         ),
         Message(
@@ -127,7 +135,7 @@ extension Message {
             "What a commit did.",
             [
                 .required("outcome", .words(["saved", "exists"])), .required("entry", .reference("Entry")),
-                .required("isSameContent", .boolean),
+                .required("isSameContent", .boolean), .optional("receipt", .reference("Receipt")),
             ]
         ),
     ]
@@ -181,6 +189,73 @@ extension Message {
         ),
     ]
 
+    private static let actions = Schema.list(
+        .words(["read", "list", "save", "replace", "remove", "pin", "audit", "administer"])
+    )
+
+    private static let tokens = [
+        Message(
+            "MakeTokenRequest",
+            "Makes a token.",
+            [
+                .required("name", .string), .required("role", .words(["job", "developer", "auditor", "admin"])),
+                .required("projects", .string), .optional("scope", .string), .optional("actions", Self.actions),
+                .optional("ttlSeconds", .integer),
+            ]
+        ),
+        Message(
+            "TokenDescription",
+            "A token without its secret.",
+            [
+                .required("id", .string), .required("name", .string), .required("role", .string),
+                .required("projects", .string), .required("scope", .string), .required("actions", Self.actions),
+                .required("createdAt", .moment), .required("expiresAt", .moment), .optional("revokedAt", .moment),
+                .optional("lastUsedAt", .moment),
+            ]
+        ),
+        Message(
+            "MakeTokenResponse",
+            "A token that was made; nobody can see it again.",
+            [.required("token", .string), .required("description", .reference("TokenDescription"))]
+        ),
+        Message("TokensResponse", "All tokens.", [.required("tokens", .list(.reference("TokenDescription")))]),
+        Message(
+            "WhoAmIResponse",
+            "Who the sender of a request is, and in which scopes of a project.",
+            [
+                .required("name", .string), .required("tier", .string), .required("rule", .string),
+                .required("projects", .string), .required("actions", Self.actions), .optional("project", .string),
+                .optional("mode", .words(["shared", "isolated"])), .optional("scope", .string),
+                .optional("readChain", .list(.string)),
+            ]
+        ),
+        Message(
+            "Job",
+            "A job as its CI system would vouch for it.",
+            [
+                .required("project", .string), .optional("branch", .string), .optional("tag", .string),
+                .optional("pullRequest", .string), .optional("base", .string), .optional("isFork", .boolean),
+                .optional("isTrusted", .boolean),
+            ]
+        ),
+        Message(
+            "ExplainRequest",
+            "Asks what the policy says.",
+            [
+                .required("action", .string), .optional("project", .string), .optional("scope", .string),
+                .optional("token", .string), .optional("job", .reference("Job")),
+            ]
+        ),
+        Message(
+            "ExplainResponse",
+            "What the policy says.",
+            [
+                .required("isAllowed", .boolean), .required("rule", .string), .required("reason", .string),
+                .required("principal", .reference("WhoAmIResponse")),
+            ]
+        ),
+    ]
+
     private static let server = [
         Message("CollectRequest", "Runs the collector.", [.optional("isDryRun", .boolean)]),
         Message(
@@ -191,7 +266,7 @@ extension Message {
         Message(
             "CheckRequest",
             "Checks the store.",
-            [.optional("readData", .boolean), .optional("repair", .boolean)]
+            [.optional("readData", .boolean), .optional("repair", .boolean), .optional("subset", .string)]
         ),
         Message(
             "CheckResponse",

@@ -1,7 +1,11 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
+internal import CacheService
 internal import GatewayKit
 internal import Hummingbird
 internal import NativeAPI
+internal import StorageInterface
 
 /// A request to an endpoint, and how its parts are read into domain values.
 struct NativeCall: Sendable {
@@ -9,6 +13,23 @@ struct NativeCall: Sendable {
     let context: GatewayContext
     let query: Query
     let limits: NativeLimits
+    /// Who asks; `nil` where anybody may.
+    let credential: Credential?
+    /// What that may do in the project; there where the endpoint is about one.
+    var projectAccess: ProjectAccess?
+
+    /// What the sender may do in the project that the path names.
+    var access: ProjectAccess {
+        get throws {
+            guard let access = self.projectAccess else {
+                throw Failure.unexpected(requestID: self.context.requestID)
+            }
+            return access
+        }
+    }
+
+    /// Who asks, for the audit log.
+    var actor: String { self.projectAccess?.actor ?? self.credential?.serverPrincipal.name ?? "open" }
 
     /// The project in the path.
     func project() throws -> ProjectName {
@@ -38,6 +59,29 @@ struct NativeCall: Sendable {
         }
         return session
     }
+
+    /// What the sender may see of the project in the path.
+    ///
+    /// The one place that decides it for all endpoints.
+    func vantage() throws -> Vantage { Vantage(try self.project(), scopes: try self.access.visibleScopes) }
+
+    /// Who saves; the one place that says so for all endpoints of a save.
+    ///
+    /// - Parameters:
+    ///   - session: The save's session.
+    ///   - scope: Where it saves to; the sender's own scope if that is not said yet.
+    func saver(_ session: String, scope: Scope? = nil) throws -> Saver {
+        let access = try self.access
+        return Saver(
+            vantage: try self.vantage(),
+            scope: scope ?? access.principal().scope,
+            session: session,
+            owner: access.rules.mode == .isolated ? access.actor : nil
+        )
+    }
+
+    /// Whether all who may read a blob of the project get the same answer, so that it may be given to others.
+    func sharesAnswers() throws -> Bool { try self.access.isOneForAll }
 
     /// The index of a layer in the path.
     func layerIndex() throws -> Int {

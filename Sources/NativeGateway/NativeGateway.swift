@@ -1,3 +1,4 @@
+package import AccessControl
 internal import CacheModel
 package import CacheService
 package import GatewayKit
@@ -19,9 +20,12 @@ package struct NativeGateway: Gateway {
     let limits: NativeLimits
     let metrics: Metrics
     let probe: ServerProbe
+    let control: AccessControl
     let ledger = TransferLedger()
     let uploads: AdmissionGate
     let uploadShare = UploadShare()
+    /// How often refused attempts are noted.
+    let denials = RateLimiter(perSecond: NativeGateway.notedDenials / 60, burst: NativeGateway.notedDenials)
     /// Answers about blobs that may be given again on the event loop.
     package let hotAnswers: HotAnswers
 
@@ -32,16 +36,19 @@ package struct NativeGateway: Gateway {
     ///   - limits: What one request may ask for.
     ///   - metrics: Where restores and transfers are counted.
     ///   - probe: What the server knows of its own health.
+    ///   - control: Who may do what.
     package init(
         service: CacheService,
         limits: NativeLimits,
         metrics: Metrics,
-        probe: ServerProbe
+        probe: ServerProbe,
+        control: AccessControl
     ) {
         self.service = service
         self.limits = limits
         self.metrics = metrics
         self.probe = probe
+        self.control = control
         self.uploads = AdmissionGate(limit: limits.uploads)
         self.hotAnswers = HotAnswers(visibility: service.visibility, lifetime: limits.hotLifetime)
         metrics.declare("tarn_resolve_total", .counter, "Resolved restores by result.")
@@ -54,22 +61,15 @@ package struct NativeGateway: Gateway {
     /// All endpoints, in the order of the document.
     var endpoints: [Endpoint] {
         self.restoreEndpoints + self.blobEndpoints + self.saveEndpoints + self.entryEndpoints + self.layerEndpoints
-            + self.serverEndpoints
+            + self.tokenEndpoints + self.serverEndpoints + self.auditEndpoints
     }
 
     /// The routes of all endpoints.
     package func routes() -> RouteCollection<GatewayContext> {
         let routes = RouteCollection(context: GatewayContext.self)
         for endpoint in self.endpoints {
-            let query = endpoint.parameters.filter { $0.place == .query }.map(\.name)
             routes.on(RouterPath(endpoint.routerPath), method: endpoint.method) { request, context in
-                let call = NativeCall(
-                    request: request,
-                    context: context,
-                    query: try Query(of: request, known: query),
-                    limits: self.limits
-                )
-                return try await endpoint.handler(call)
+                try await self.answer(request, context, at: endpoint)
             }
         }
         return routes
@@ -104,6 +104,9 @@ package struct NativeLimits: Sendable {
     package var digests = 10_000
     /// The most bodies of blobs and tars that are received at once; others wait before they are read.
     package var uploads = 64
+
+    /// Whether anybody may read the metrics.
+    package var hasPublicMetrics = false
 
     /// How long the answer to a question for a blob may be given again without asking the catalog.
     package var hotLifetime = HotAnswers.defaultLifetime

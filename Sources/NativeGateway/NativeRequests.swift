@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -7,16 +9,14 @@ internal import StorageInterface
 // The native API's messages as domain values; pure.
 
 extension ResolveRequest {
-    /// The question, looked for in the given scope first and in the shared one after that.
-    func query(in project: ProjectName) throws -> KeyQuery {
+    /// The question, looked for in these scopes.
+    func query(in project: ProjectName, scopes: [Scope]) throws -> KeyQuery {
         guard (1...KeyQuery.maximumPatterns).contains(self.keys.count) else {
             throw CacheError(
                 .invalidRequest,
                 "a question has 1 to \(KeyQuery.maximumPatterns) keys, not \(self.keys.count)"
             )
         }
-        var scopes = [self.scope ?? .shared]
-        if scopes != [.shared] { scopes.append(.shared) }
         return KeyQuery(self.keys.map { KeyPattern($0.key, match: $0.match ?? .prefix) }, in: project, scopes: scopes)
     }
 
@@ -26,23 +26,34 @@ extension ResolveRequest {
 
 extension CommitRequest {
     /// What to save under `key`.
-    func saveRequest(_ key: CacheKey, in project: ProjectName) -> SaveRequest {
+    func saveRequest(_ key: CacheKey, by saver: Saver, scope: Scope) -> SaveRequest {
         SaveRequest(
-            project: project,
-            scope: self.scope ?? .shared,
+            project: saver.vantage.project,
+            scope: scope,
             key: key,
             layers: self.layers,
             provenance: self.provenance,
             timeToLive: self.ttlSeconds.map { .seconds($0) },
             onConflict: self.replace == true ? .replace : .keep,
-            session: self.session
+            session: saver.session,
+            scopes: saver.vantage.scopes,
+            owner: saver.owner,
+            signature: self.signature
         )
     }
 }
 
 extension ChangeRequest {
-    /// The change; exactly one of `key` and `prefix` says of what.
-    func change(in project: ProjectName) throws -> EntryChange {
+    /// What somebody has to be allowed to do for the change.
+    var neededAction: AccessAction {
+        switch self.action {
+        case .remove, .restore: .remove
+        case .pin, .unpin: .pin
+        }
+    }
+
+    /// The change in one scope, or in all; exactly one of `key` and `prefix` says of what.
+    func change(in project: ProjectName, scope: Scope?) throws -> EntryChange {
         let target: EntryChange.Target
         switch (self.key, self.prefix) {
         case (let key?, nil): target = .key(key)
@@ -56,16 +67,16 @@ extension ChangeRequest {
             case .pin: .pin
             case .unpin: .unpin
             }
-        return EntryChange(action, target, in: project, scope: self.scope, isDryRun: self.isDryRun ?? false)
+        return EntryChange(action, target, in: project, scope: scope, isDryRun: self.isDryRun ?? false)
     }
 }
 
 extension NativeCall {
     /// Which entries to list.
-    func entryFilter(in project: ProjectName?) throws -> EntryFilter {
+    func entryFilter(in project: ProjectName?, scopes: [Scope]?) throws -> EntryFilter {
         EntryFilter(
             project: project,
-            scope: try self.scope(),
+            scopes: scopes,
             prefix: self.query["prefix"] ?? "",
             includesRemoved: try self.query.flag("removed"),
             cursor: self.query["cursor"],
@@ -88,14 +99,16 @@ extension NativeCall {
             }
             life = duration
         }
+        let isReplacing = try self.query.flag("replace")
         return TarUpload(
             project: try self.project(),
-            scope: try self.scope() ?? .shared,
+            scope: try self.access.writeScope(asserting: self.scope(), isReplacing: isReplacing),
             key: try self.key(),
             path: self.query["path"],
             anchor: try self.query.choice("anchor") ?? .workdir,
             timeToLive: life,
-            onConflict: try self.query.flag("replace") ? .replace : .keep
+            onConflict: isReplacing ? .replace : .keep,
+            scopes: try self.vantage().scopes
         )
     }
 }

@@ -1,10 +1,11 @@
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
-internal import NativeAPI
-internal import StorageInterface
+package import NativeAPI
+package import StorageInterface
 
 // Domain values as the native API's messages; pure.
 
@@ -27,7 +28,8 @@ extension CommitResponse {
         self.init(
             outcome: outcome.isNew ? .saved : .exists,
             entry: outcome.entry,
-            isSameContent: outcome.isSameContent
+            isSameContent: outcome.isSameContent,
+            receipt: outcome.receipt
         )
     }
 }
@@ -83,6 +85,24 @@ extension StatisticsResponse.Family {
             knownSaves: counts.knownSaves,
             bytesSent: counts.bytesSent,
             bytesReceived: counts.bytesReceived
+        )
+    }
+}
+
+extension TokenDescription {
+    /// A token without its secret.
+    package init(_ record: TokenRecord) {
+        self.init(
+            id: record.id,
+            name: record.name,
+            role: record.grant.role.rawValue,
+            projects: record.grant.projects.description,
+            scope: record.grant.scope.text,
+            actions: AccessAction.allCases.filter(record.grant.actions.contains).map(\.rawValue),
+            createdAt: record.createdAt,
+            expiresAt: record.expiresAt,
+            revokedAt: record.revokedAt,
+            lastUsedAt: record.lastUsedAt
         )
     }
 }

@@ -33,6 +33,9 @@ indirect enum JSONValue: Encodable, ExpressibleByStringLiteral, ExpressibleByDic
 
 /// Makes the OpenAPI document from the table of endpoints.
 enum OpenAPI {
+    /// What every request can get: a bad head, a limit, a server that is not able to answer.
+    private static let everywhere = [400, 414, 429, 431, 500, 503]
+
     /// The document, OpenAPI 3.1.
     static func document(of endpoints: [Endpoint], version: String) -> JSONValue {
         var paths: [String: [String: JSONValue]] = [:]
@@ -48,7 +51,13 @@ enum OpenAPI {
             ],
             "paths": .object(paths.mapValues { .object($0) }),
             "components": [
-                "schemas": .object(Dictionary(uniqueKeysWithValues: Message.all.map { ($0.name, $0.document) }))
+                "schemas": .object(Dictionary(uniqueKeysWithValues: Message.all.map { ($0.name, $0.document) })),
+                "securitySchemes": [
+                    "bearer": ["type": "http", "scheme": "bearer", "description": "A token, such as tarn_…"],
+                    "basic": [
+                        "type": "http", "scheme": "basic", "description": "The token as password; any user name.",
+                    ],
+                ],
             ],
         ]
     }
@@ -58,7 +67,7 @@ enum OpenAPI {
         for answer in [endpoint.success] + endpoint.alternatives {
             responses[String(answer.status)] = self.response(answer.summary, answer.content)
         }
-        for status in endpoint.errors {
+        for status in endpoint.errors + Self.everywhere + endpoint.access.refusals {
             responses[String(status)] = self.response(
                 HTTPResponse.Status(code: status).reasonPhrase + ".",
                 .message("ErrorResponse")
@@ -67,7 +76,7 @@ enum OpenAPI {
         responses["default"] = self.response("A failure.", .message("ErrorResponse"))
         var operation: [String: JSONValue] = [
             "operationId": .text(endpoint.operation), "summary": .text(endpoint.summary),
-            "responses": .object(responses),
+            "responses": .object(responses), "security": endpoint.access.security,
         ]
         if !endpoint.parameters.isEmpty {
             operation["parameters"] = .list(endpoint.parameters.map(self.parameter))
@@ -103,5 +112,16 @@ enum OpenAPI {
         case .message(let name): ["application/json": ["schema": Schema.reference(name).document]]
         case .bytes(let mediaType): .object([mediaType: .object([:])])
         }
+    }
+}
+
+extension AccessRule {
+    /// The statuses of requests that are not let in.
+    fileprivate var refusals: [Int] { self.needsCredential ? [401, 403] : [] }
+
+    /// What a request has to carry.
+    fileprivate var security: JSONValue {
+        // An open server takes requests without a credential.
+        self.needsCredential ? [["bearer": []], ["basic": []], [:]] : []
     }
 }

@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -19,6 +21,7 @@ extension NativeGateway {
                 request: .message("ResolveRequest"),
                 success: .ok("ResolveResponse", "The entry, or an explanation of the miss."),
                 errors: [400, 413],
+                access: .project(.read),
                 handler: self.resolve
             ),
             Endpoint(
@@ -36,7 +39,20 @@ extension NativeGateway {
                     content: .bytes(BlobRecordCoding.mediaType)
                 ),
                 errors: [400, 404, 413, 500],
+                access: .project(.read),
                 handler: self.fetchBlobs
+            ),
+            Endpoint(
+                method: .post,
+                path: "/v1/projects/{owner}/{name}/suspects",
+                operation: "reportSuspects",
+                summary: "Has blobs read again and compared with their digests that arrived wrong at a client.",
+                parameters: Endpoint.Parameter.project,
+                request: .message("SuspectsRequest"),
+                success: .ok("SuspectsResponse", "How many of them are damaged and were taken out of use."),
+                errors: [400, 413],
+                access: .project(.read),
+                handler: self.recheck
             ),
             Endpoint(
                 method: .delete,
@@ -46,6 +62,7 @@ extension NativeGateway {
                 parameters: Endpoint.Parameter.project + [.path("lease", .string, "The lease.")],
                 success: .noContent("The lease has ended."),
                 errors: [400],
+                access: .project(.read),
                 handler: self.endLease
             ),
         ]
@@ -53,22 +70,24 @@ extension NativeGateway {
 
     @Sendable private func resolve(_ call: NativeCall) async throws -> Response {
         let question = try await call.message(ResolveRequest.self)
-        let query = try question.query(in: call.project())
+        let query = try question.query(in: call.project(), scopes: call.access.readChain(asserting: question.scope))
+        // Who may read nothing leaves no trace either.
+        guard !query.scopes.isEmpty else { return try await .json(self.describe(nil, lease: nil, question, query)) }
         if question.isDryRun == true {
             let found = try await self.service.look(for: query)
-            return try await .json(self.describe(found, lease: nil, question, query))
+            return try await .json(self.describe(found, lease: nil, question, call.vantage()))
         }
         let restore = try await self.service.restore(query, families: question.families)
         if let restore { self.ledger.note(restore, families: question.families) }
         self.count(restore?.resolution)
-        return try await .json(self.describe(restore?.resolution, lease: restore?.lease, question, query))
+        return try await .json(self.describe(restore?.resolution, lease: restore?.lease, question, call.vantage()))
     }
 
     private func describe(
         _ resolution: Resolution?,
         lease: String?,
         _ question: ResolveRequest,
-        _ query: KeyQuery
+        _ vantage: Vantage
     ) async throws -> ResolveResponse {
         if let resolution {
             return ResolveResponse(
@@ -83,7 +102,7 @@ extension NativeGateway {
             let story = try await self.service.explainMiss(
                 of: pattern.key,
                 provenance: pattern.provenance,
-                in: query.project
+                in: Vantage(query.project, scopes: query.scopes)
             )
             explanations.append(MissExplanation(story, of: pattern.key))
         }
@@ -99,7 +118,8 @@ extension NativeGateway {
         let lease = call.query["lease"]
         let question = try await call.message(FetchBlobsRequest.self)
         try call.check(question.digests)
-        let records = try await self.service.describe(question.digests, in: call.project())
+        let records = try await self.service.describe(question.digests, in: call.vantage())
+        try await self.service.verify(records)
         let size = records.reduce(0) { $0 + BlobRecordCoding.headerSize + $1.storedSize }
         return call.context.stream(
             .ok,
@@ -113,9 +133,21 @@ extension NativeGateway {
         }
     }
 
+    @Sendable private func recheck(_ call: NativeCall) async throws -> Response {
+        let report = try await call.message(SuspectsRequest.self)
+        try call.check(report.digests)
+        guard report.digests.count <= SuspectsRequest.limit else {
+            throw CacheError(.invalidRequest, "at most \(SuspectsRequest.limit) blobs are suspected at once")
+        }
+        return try .json(
+            SuspectsResponse(damaged: try await self.service.recheck(report.digests, in: call.vantage()))
+        )
+    }
+
     @Sendable private func endLease(_ call: NativeCall) async throws -> Response {
         _ = try call.project()
         let lease = try call.text("lease")
+        guard try call.access.mayReadAnything else { return .noContent }
         self.service.endLease(lease)
         self.ledger.forget(lease)
         return .noContent

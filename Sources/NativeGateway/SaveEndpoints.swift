@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit
@@ -20,6 +22,7 @@ extension NativeGateway {
                 request: .message("KnownTreesRequest"),
                 success: .ok("KnownTreesResponse", "A layer or null for each tree."),
                 errors: [400, 413],
+                access: .project(.save),
                 handler: self.knownTrees
             ),
             Endpoint(
@@ -31,6 +34,7 @@ extension NativeGateway {
                 request: .message("MissingBlobsRequest"),
                 success: .ok("MissingBlobsResponse", "The missing blobs, in the order of the question."),
                 errors: [400, 413],
+                access: .project(.save),
                 handler: self.missingBlobs
             ),
             Endpoint(
@@ -42,6 +46,7 @@ extension NativeGateway {
                 request: .bytes(BlobRecordCoding.mediaType),
                 success: .ok("StoredBlobsResponse", "All blobs are stored."),
                 errors: [400, 413, 422, 507],
+                access: .project(.save),
                 handler: self.uploadBlobs
             ),
             Endpoint(
@@ -53,6 +58,7 @@ extension NativeGateway {
                 request: .message("CommitRequest"),
                 success: .ok("CommitResponse", "The entry that has the key now."),
                 errors: [400, 413, 507],
+                access: .project(.save),
                 handler: self.commit
             ),
             Endpoint(
@@ -63,6 +69,7 @@ extension NativeGateway {
                 parameters: project + [.path("session", .string, "The save's session.")],
                 success: .noContent("The session's pins have ended."),
                 errors: [400],
+                access: .project(.save),
                 handler: self.endSession
             ),
         ]
@@ -71,41 +78,40 @@ extension NativeGateway {
     @Sendable private func knownTrees(_ call: NativeCall) async throws -> Response {
         let question = try await call.message(KnownTreesRequest.self)
         try call.check(question.trees)
-        let layers = try await self.service.knownLayers(
-            question.trees,
-            in: call.project(),
-            session: question.session
-        )
-        self.ledger.note(layers, session: question.session)
+        let saver = try call.saver(question.session)
+        let layers = try await self.service.knownLayers(question.trees, for: saver)
+        self.ledger.note(layers, of: saver)
         return try .json(KnownTreesResponse(layers: layers))
     }
 
     @Sendable private func missingBlobs(_ call: NativeCall) async throws -> Response {
         let question = try await call.message(MissingBlobsRequest.self)
         try call.check(question.digests)
-        let missing = try await self.service.missing(question.digests, in: call.project(), session: question.session)
+        let missing = try await self.service.missing(question.digests, for: call.saver(question.session))
         return try .json(MissingBlobsResponse(missing: missing))
     }
 
     @Sendable private func uploadBlobs(_ call: NativeCall) async throws -> Response {
-        let (project, session) = (try call.project(), try call.session())
+        let saver = try call.saver(call.session())
         try call.request.limitBody(to: self.limits.blobBody)
         let receiver = BlobReceiver(limit: self.limits.blobBody, share: self.uploadShare) { batch in
-            try await self.service.store(batch, in: project, session: session)
+            try await self.service.store(batch, for: saver)
         }
         let report = try await self.uploads.whenFree {
             try await self.uploadShare.taking { try await receiver.receive(call.request.body) }
         }
         self.metrics.count("tarn_blob_bytes_total", [("operation", "put")], by: report.bytes)
-        self.ledger.note(report.bytes, session: session)
+        self.ledger.note(report.bytes, of: saver)
         return try .json(StoredBlobsResponse(stored: report.blobs))
     }
 
     @Sendable private func commit(_ call: NativeCall) async throws -> Response {
         let (project, key) = (try call.project(), try call.key())
         let commit = try await call.message(CommitRequest.self, limit: self.limits.commitBody)
-        let outcome = try await self.service.save(commit.saveRequest(key, in: project))
-        let received = self.ledger.takeSession(commit.session)
+        let scope = try call.access.writeScope(asserting: commit.scope, isReplacing: commit.replace == true)
+        let saver = try call.saver(commit.session, scope: scope)
+        let outcome = try await self.service.save(commit.saveRequest(key, by: saver, scope: scope), actor: call.actor)
+        let received = self.ledger.take(saver)
         self.service.noteReceived(
             received.bytes,
             for: .init(project: project, name: commit.provenance.template),
@@ -116,9 +122,9 @@ extension NativeGateway {
     }
 
     @Sendable private func endSession(_ call: NativeCall) async throws -> Response {
-        let session = try call.text("session")
-        _ = self.ledger.takeSession(session)
-        try await self.service.endSession(session, in: call.project())
+        let saver = try call.saver(call.text("session"))
+        _ = self.ledger.take(saver)
+        try await self.service.endSession(of: saver)
         return .noContent
     }
 }

@@ -1,3 +1,5 @@
+internal import AccessControl
+internal import AccessPolicy
 internal import CacheModel
 package import CacheService
 package import GatewayKit
@@ -30,6 +32,7 @@ extension NativeGateway {
                 operation: "statistics",
                 summary: "Figures of the whole server.",
                 success: .ok("StatisticsResponse", "The figures."),
+                access: .server(.audit),
                 handler: self.statistics
             ),
             Endpoint(
@@ -41,6 +44,7 @@ extension NativeGateway {
                 isRequestOptional: true,
                 success: .ok("CollectResponse", "What was done."),
                 errors: [400, 413],
+                access: .server(.administer),
                 handler: self.collect
             ),
             Endpoint(
@@ -52,6 +56,7 @@ extension NativeGateway {
                 isRequestOptional: true,
                 success: .ok("CheckResponse", "What was found."),
                 errors: [400, 413],
+                access: .server(.administer),
                 handler: self.check
             ),
             Endpoint(
@@ -60,6 +65,7 @@ extension NativeGateway {
                 operation: "openapi",
                 summary: "This document.",
                 success: .init(status: 200, summary: "OpenAPI 3.1.", content: .bytes("application/json")),
+                access: .anyone,
                 handler: self.document
             ),
             Endpoint(
@@ -68,6 +74,7 @@ extension NativeGateway {
                 operation: "health",
                 summary: "Says that the process is alive, and its versions.",
                 success: .ok("Health", "It is."),
+                access: .anyone,
                 handler: self.health
             ),
             Endpoint(
@@ -77,6 +84,7 @@ extension NativeGateway {
                 summary: "Says whether the server can serve: its catalog can be read, its disk written.",
                 success: .ok("Readiness", "It can."),
                 alternatives: [.init(status: 503, summary: "It cannot.", content: .message("Readiness"))],
+                access: .anyone,
                 handler: self.readiness
             ),
             Endpoint(
@@ -85,6 +93,7 @@ extension NativeGateway {
                 operation: "metrics",
                 summary: "Metrics in the Prometheus text format.",
                 success: .init(status: 200, summary: "All metrics.", content: .bytes("text/plain")),
+                access: self.limits.hasPublicMetrics ? .anyone : .server(.audit),
                 handler: self.renderMetrics
             ),
         ]
@@ -101,7 +110,7 @@ extension NativeGateway {
             let preview = try await self.service.previewCollection()
             return try await self.collected(preview.entries, preview.blobs, preview.bytes)
         }
-        let report = try await self.service.collect()
+        let report = try await self.service.collect(actor: call.actor)
         self.metrics.note(report)
         return try await self.collected(report.removedEntries, report.deletedBlobs, report.freedBytes)
     }
@@ -121,7 +130,9 @@ extension NativeGateway {
         let request = try await call.message(default: CheckRequest())
         let report = try await self.service.checkStore(
             readData: request.readData ?? false,
-            repair: request.repair ?? false
+            repair: request.repair ?? false,
+            subset: request.subset.map(BlobSubset.init(parsing:)) ?? .all,
+            actor: call.actor
         )
         return try .json(
             CheckResponse(

@@ -4,7 +4,7 @@ package import StorageInterface
 
 /// Changes by people, and notes of traffic.
 extension SQLiteCatalog {
-    package func change(_ change: EntryChange, at now: Timestamp) async throws -> [Entry] {
+    package func change(_ change: EntryChange, at now: Timestamp, actor: String) async throws -> [Entry] {
         if change.isDryRun {
             return try await self.read { database in
                 let ledger = Ledger(database: database)
@@ -14,7 +14,7 @@ extension SQLiteCatalog {
         return try await self.write { database in
             let ledger = Ledger(database: database)
             let rows = try ledger.targets(of: change)
-            for row in rows { try ledger.apply(change.action, to: row, at: now) }
+            for row in rows { try ledger.apply(change.action, to: row, at: now, actor: actor) }
             return try rows.compactMap { try ledger.entryRow($0.id) }.map(ledger.entry)
         }
     }
@@ -71,12 +71,17 @@ extension Ledger {
         }
     }
 
-    func apply(_ action: EntryChange.Action, to row: EntryRow, at now: Timestamp) throws {
+    func apply(_ action: EntryChange.Action, to row: EntryRow, at now: Timestamp, actor: String) throws {
+        let detail = "by request"
         switch action {
-        case .remove(let reason): try self.remove(row, reason, at: now, detail: "by request")
-        case .restore: try self.bringBack(row, at: now, expiryLimit: now, detail: "by request")
-        case .pin: try self.database.run("UPDATE entries SET is_pinned = 1 WHERE id = ?", [row.id])
-        case .unpin: try self.database.run("UPDATE entries SET is_pinned = 0 WHERE id = ?", [row.id])
+        case .remove(let reason): try self.remove(row, reason, at: now, detail: detail, actor: actor)
+        case .restore: try self.bringBack(row, at: now, expiryLimit: now, detail: detail, actor: actor)
+        case .pin:
+            try self.database.run("UPDATE entries SET is_pinned = 1 WHERE id = ?", [row.id])
+            try self.audit(.pinned, row, at: now, actor: actor)
+        case .unpin:
+            try self.database.run("UPDATE entries SET is_pinned = 0 WHERE id = ?", [row.id])
+            try self.audit(.unpinned, row, at: now, actor: actor)
         }
     }
 

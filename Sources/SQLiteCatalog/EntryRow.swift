@@ -6,7 +6,7 @@ internal import GRDB
 struct EntryRow {
     static let columns = """
         id, project, scope, key, provenance, size, size_class, created_at, last_used_at, expires_at, is_pinned,
-        removed_at, removal_reason
+        removed_at, removal_reason, is_unprotected, record, signature
         """
 
     var id: Int64
@@ -22,6 +22,9 @@ struct EntryRow {
     var isPinned: Bool
     var removedAt: Int64?
     var reason: String?
+    var isUnprotected: Bool
+    var record: Data
+    var signature: Data?
 
     init(_ row: Row) {
         self.id = row[0]
@@ -37,6 +40,9 @@ struct EntryRow {
         self.isPinned = row[10]
         self.removedAt = row[11]
         self.reason = row[12]
+        self.isUnprotected = row[13]
+        self.record = row[14]
+        self.signature = row[15]
     }
 }
 
@@ -73,7 +79,8 @@ extension Ledger {
             lastUsedAt: Timestamp(milliseconds: row.lastUsedAt),
             expiresAt: row.expiresAt.map(Timestamp.init(milliseconds:)),
             isPinned: row.isPinned,
-            removal: try Self.removal(at: row.removedAt, reason: row.reason)
+            removal: try Self.removal(at: row.removedAt, reason: row.reason),
+            signature: row.signature.flatMap { EntrySignature(packed: $0) }
         )
     }
 

@@ -8,7 +8,8 @@ extension SQLiteCatalog {
         keepRemovedSince undoLimit: Timestamp,
         except leased: Set<Int64>,
         at now: Timestamp,
-        limit: Int
+        limit: Int,
+        actor: String
     ) async throws -> EvictionReport {
         try await self.write { database in
             var eviction = Eviction(
@@ -16,7 +17,8 @@ extension SQLiteCatalog {
                 policy: policy,
                 leased: leased,
                 now: now,
-                limit: limit
+                limit: limit,
+                actor: actor
             )
             return try eviction.run(undoLimit: undoLimit)
         }
@@ -36,7 +38,14 @@ extension SQLiteCatalog {
             try database.inSavepoint {
                 let ledger = Ledger(database: database)
                 while true {
-                    var step = Eviction(ledger: ledger, policy: policy, leased: leased, now: now, limit: 1_000)
+                    var step = Eviction(
+                        ledger: ledger,
+                        policy: policy,
+                        leased: leased,
+                        now: now,
+                        limit: 1_000,
+                        actor: AuditEvent.server
+                    )
                     let report = try step.run(undoLimit: undoLimit)
                     preview.entries += report.removed.count
                     if report.removed.isEmpty, report.forgotten == 0 { break }
@@ -61,15 +70,24 @@ private struct Eviction {
     let isFree: String
     let now: Timestamp
     let limit: Int
+    let actor: String
     var removed: [Entry] = []
     var forgotten = 0
 
-    init(ledger: Ledger, policy: EvictionPolicy, leased: Set<Int64>, now: Timestamp, limit: Int) {
+    init(
+        ledger: Ledger,
+        policy: EvictionPolicy,
+        leased: Set<Int64>,
+        now: Timestamp,
+        limit: Int,
+        actor: String
+    ) {
         self.ledger = ledger
         self.policy = policy
         self.isFree = leased.isEmpty ? "TRUE" : "id NOT IN (\(leased.map(String.init).joined(separator: ", ")))"
         self.now = now
         self.limit = limit
+        self.actor = actor
     }
 
     private var database: Database { self.ledger.database }
@@ -90,6 +108,7 @@ private struct Eviction {
             }
         }
         if let budget = self.policy.budget { try self.relieve(nil, budget: budget) }
+        if let budget = self.policy.unprotectedBudget { try self.relieveOfUnprotected(budget) }
         return EvictionReport(removed: self.removed, forgotten: self.forgotten, isOverBudget: try self.isOverBudget())
     }
 
@@ -124,7 +143,7 @@ private struct Eviction {
     }
 
     private mutating func remove(_ row: EntryRow, _ reason: Removal.Reason, detail: String) throws {
-        try self.ledger.remove(row, reason, at: self.now, detail: detail)
+        try self.ledger.remove(row, reason, at: self.now, detail: detail, actor: self.actor)
         if let gone = try self.ledger.entryRow(row.id) { self.removed.append(try self.ledger.entry(gone)) }
     }
 
@@ -139,16 +158,59 @@ private struct Eviction {
     private mutating func relieve(_ project: Int64?, budget: Int) throws {
         while true {
             let bytes = try self.bytes(of: project)
-            guard bytes.live > budget else { return }
+            guard bytes.live > budget, self.removed.count < self.limit else { return }
+            if try self.takesUnprotectedFirst(in: project, budget),
+                try self.takeUnprotected(in: project, held: bytes.live, budget)
+            {
+                continue
+            }
+            guard self.policy.evictsProtected else { return }
             if let row = try self.oldestRemoved(in: project) {
                 try self.forget([row])
-            } else if self.removed.count < self.limit, let victim = try self.victim(in: project, bytes, budget) {
-                let detail = "least recently used, \(Quantity.describe(bytes: bytes.live)) over a budget of "
-                try self.remove(victim, .evicted, detail: detail + Quantity.describe(bytes: budget))
+            } else if let victim = try self.victim(in: project, bytes, budget) {
+                try self.evict(victim, held: bytes.live, budget)
             } else {
                 return
             }
         }
+    }
+
+    /// Whether the entries of unprotected scopes have to go before any other.
+    ///
+    /// A project's budget is checked after the fact, when nobody knows any more who exceeded it.
+    private func takesUnprotectedFirst(in project: Int64?, _ budget: Int) throws -> Bool {
+        guard project == nil, self.policy.evictsProtected else { return true }
+        return try self.ledger.looseBytes() > self.policy.unprotectedBytes(of: budget)
+    }
+
+    /// Removes entries of unprotected scopes until these hold no more than their budget.
+    private mutating func relieveOfUnprotected(_ budget: Int) throws {
+        let pinned = try self.ledger.bytesPinnedLoosely()
+        while self.removed.count < self.limit {
+            let held = try self.ledger.looseBytes() + pinned
+            guard held > budget, try self.takeUnprotected(in: nil, held: held, budget) else { return }
+        }
+    }
+
+    /// Forgets or removes one entry of an unprotected scope, and says whether there was one.
+    private mutating func takeUnprotected(in project: Int64?, held: Int, _ budget: Int) throws -> Bool {
+        let own = project == nil ? "TRUE" : "project = ?"
+        let arguments: StatementArguments = project.map { [$0] } ?? []
+        let theirs = "is_unprotected = 1 AND \(own) AND \(self.isFree)"
+        let removed = "removed_at IS NOT NULL AND \(theirs) ORDER BY removed_at, id LIMIT 1"
+        if let row = try self.ledger.entryRows(removed, arguments).first {
+            try self.forget([row])
+            return true
+        }
+        let visible = "removed_at IS NULL AND is_pinned = 0 AND \(theirs) ORDER BY last_used_at, id LIMIT 1"
+        guard let row = try self.ledger.entryRows(visible, arguments).first else { return false }
+        try self.evict(row, held: held, budget)
+        return true
+    }
+
+    private mutating func evict(_ row: EntryRow, held: Int, _ budget: Int) throws {
+        let detail = "least recently used, \(Quantity.describe(bytes: held)) over a budget of "
+        try self.remove(row, .evicted, detail: detail + Quantity.describe(bytes: budget))
     }
 
     private struct Bytes {

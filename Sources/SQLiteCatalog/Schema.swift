@@ -8,7 +8,7 @@ enum Schema {
     /// `Tarn` as a big-endian number, in the header of every database.
     static let applicationID: Int32 = 0x5461_726e
     /// The newest schema this program knows.
-    static let version = 2
+    static let version = 5
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -20,6 +20,18 @@ enum Schema {
         migrator.registerMigration("2-prefixes") { database in
             try PrefixIndex.create(in: database)
             try database.execute(sql: "PRAGMA user_version = 2")
+        }
+        migrator.registerMigration("3-tokens") { database in
+            try database.execute(sql: TokenRow.table)
+            try database.execute(sql: "PRAGMA user_version = 3")
+        }
+        migrator.registerMigration("4-audit") { database in
+            try database.execute(sql: self.audit)
+            try database.execute(sql: "PRAGMA user_version = 4")
+        }
+        migrator.registerMigration("5-scopes") { database in
+            try UnprotectedBytes.create(in: database)
+            try database.execute(sql: "PRAGMA user_version = 5")
         }
         return migrator
     }

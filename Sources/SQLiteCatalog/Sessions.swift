@@ -8,10 +8,10 @@ extension Ledger {
     func session(_ session: SaveSession, in project: Int64) throws -> Int64 {
         try self.database.run(
             """
-            INSERT INTO sessions (project, name, expires_at) VALUES (?, ?, ?)
+            INSERT INTO sessions (project, name, expires_at, is_unprotected) VALUES (?, ?, ?, ?)
             ON CONFLICT (project, name) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)
             """,
-            [project, session.id, session.expiresAt.milliseconds]
+            [project, session.id, session.expiresAt.milliseconds, session.isUnprotected]
         )
         let id = try self.database.value(
             Int64.self,
@@ -22,10 +22,16 @@ extension Ledger {
         return id
     }
 
-    /// Ends a session by its name; one that is not known has ended before.
-    func end(_ session: SaveSession, of project: Int64) throws {
+    /// The row of a session, if it was seen and has not ended.
+    func findSession(_ session: SaveSession) throws -> Int64? {
+        guard let project = try self.findProject(session.project) else { return nil }
         let sql = "SELECT id FROM sessions WHERE project = ? AND name = ?"
-        if let id = try self.database.value(Int64.self, sql, [project, session.id]) { try self.end(id) }
+        return try self.database.value(Int64.self, sql, [project, session.id])
+    }
+
+    /// Ends a session by its name; one that is not known has ended before.
+    func end(_ session: SaveSession) throws {
+        if let id = try self.findSession(session) { try self.end(id) }
     }
 
     /// Ends a session and its pins.
@@ -80,12 +86,19 @@ extension Ledger {
         for row in try self.entryRows(Self.needing + " AND removal_reason = 'damaged' ORDER BY id DESC", [blob])
         where try self.isKeyFree(row) && self.isComplete(row.id) {
             let never = Timestamp(milliseconds: .min)
-            try self.bringBack(row, at: .current, expiryLimit: never, detail: "its bytes were uploaded again")
+            try self.bringBack(
+                row,
+                at: .current,
+                expiryLimit: never,
+                detail: "its bytes were uploaded again",
+                actor: AuditEvent.server
+            )
         }
     }
 
     /// Marks a blob as missing and hides the entries that need it.
-    func markMissing(_ blob: Int64, at now: Timestamp) throws -> [EntryRow] {
+    func markMissing(_ blob: Int64, _ digest: Digest, at now: Timestamp, actor: String) throws -> [EntryRow] {
+        try self.append(AuditEvent(.blobLost, by: actor, at: now, record: digest))
         try self.setStoredSize(0, of: blob)
         try self.database.run("UPDATE blobs SET state = 2 WHERE id = ?", [blob])
         try self.database.run(
@@ -94,7 +107,8 @@ extension Ledger {
         )
         let rows = try self.entryRows(Self.needing + " AND removed_at IS NULL ORDER BY id", [blob])
         for row in rows {
-            try self.remove(row, .damaged, at: now, detail: "bytes it needs are missing or damaged")
+            let detail = "bytes it needs are missing or damaged"
+            try self.remove(row, .damaged, at: now, detail: detail, actor: actor)
         }
         return rows
     }

@@ -4,18 +4,24 @@ package import CacheModel
 
 /// A client's save in progress: what it pins cannot be collected until the session ends or expires.
 package struct SaveSession: Hashable, Sendable {
-    /// The client's random name for the save, at most 64 bytes.
+    /// The client's random name for the save, and whose it is where that matters; see `CacheService/Saver`.
     package var id: String
-    /// The project that is saved to.
-    package var project: ProjectName
+    /// The project that is saved to, and what of it may be seen.
+    package var vantage: Vantage
+    /// Whether the save is to an unprotected scope.
+    package var isUnprotected: Bool
     /// When the pins end by themselves; every use moves it forward.
     package var expiresAt: Timestamp
 
-    package init(id: String, project: ProjectName, expiresAt: Timestamp) {
+    package init(id: String, vantage: Vantage, isUnprotected: Bool = false, expiresAt: Timestamp) {
         self.id = id
-        self.project = project
+        self.vantage = vantage
+        self.isUnprotected = isUnprotected
         self.expiresAt = expiresAt
     }
+
+    /// The project that is saved to.
+    package var project: ProjectName { self.vantage.project }
 }
 
 /// An entry and how it was found.
@@ -73,6 +79,8 @@ package struct Commit: Sendable {
     package var record: Digest
     /// The session whose pins end with the commit.
     package var session: SaveSession?
+    /// The client's signature, if there is one.
+    package var signature: EntrySignature?
 
     package init(
         project: ProjectName,
@@ -84,7 +92,8 @@ package struct Commit: Sendable {
         expiresAt: Timestamp?,
         onConflict: Conflict,
         record: Digest,
-        session: SaveSession?
+        session: SaveSession?,
+        signature: EntrySignature? = nil
     ) {
         self.project = project
         self.scope = scope
@@ -96,7 +105,11 @@ package struct Commit: Sendable {
         self.onConflict = onConflict
         self.record = record
         self.session = session
+        self.signature = signature
     }
+
+    /// What the save may refer to; everything of the project if there is no session.
+    package var vantage: Vantage { self.session?.vantage ?? Vantage(self.project, scopes: nil) }
 }
 
 /// A layer of a commit with everything it refers to.
@@ -113,8 +126,8 @@ package struct CommittedLayer: Hashable, Sendable {
 
 /// What a commit did.
 package enum CommitOutcome: Hashable, Sendable {
-    /// The entry is visible.
-    case committed(Entry)
+    /// The entry is visible, and the row of the audit log that says so.
+    case committed(Entry, AuditRow)
     /// The key was taken by this entry; nothing was changed.
     case exists(Entry)
 }
@@ -240,7 +253,8 @@ package struct CondemnedBlob: Hashable, Sendable {
 /// Which entries to list.
 package struct EntryFilter: Hashable, Sendable {
     package var project: ProjectName?
-    package var scope: Scope?
+    /// Only entries of these scopes; `nil` for all.
+    package var scopes: [Scope]?
     package var prefix: String
     /// Whether to list removed entries, too.
     package var includesRemoved: Bool
@@ -250,14 +264,14 @@ package struct EntryFilter: Hashable, Sendable {
 
     package init(
         project: ProjectName? = nil,
-        scope: Scope? = nil,
+        scopes: [Scope]? = nil,
         prefix: String = "",
         includesRemoved: Bool = false,
         cursor: String? = nil,
         limit: Int = 100
     ) {
         self.project = project
-        self.scope = scope
+        self.scopes = scopes
         self.prefix = prefix
         self.includesRemoved = includesRemoved
         self.cursor = cursor

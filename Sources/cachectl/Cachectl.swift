@@ -38,7 +38,7 @@ struct Cachectl: AsyncParsableCommand {
                 name: "Look",
                 subcommands: [
                     ListCommand.self, ShowCommand.self, WhyCommand.self, StatisticsCommand.self, DiffCommand.self,
-                    CatCommand.self,
+                    CatCommand.self, AuditCommand.self,
                 ]
             ),
             CommandGroup(
@@ -48,9 +48,12 @@ struct Cachectl: AsyncParsableCommand {
                     CollectCommand.self, CheckCommand.self,
                 ]
             ),
+            CommandGroup(name: "Access", subcommands: [TokenCommand.self, WhoAmICommand.self, PolicyCommand.self]),
             CommandGroup(
                 name: "Jobs",
-                subcommands: [KeyCommand.self, HashCommand.self, LintCommand.self, RunCommand.self]
+                subcommands: [
+                    KeyCommand.self, HashCommand.self, LintCommand.self, RunCommand.self, SignKeyCommand.self,
+                ]
             ),
         ]
     )

@@ -46,8 +46,12 @@ enum EntryText {
         "\(moment) (\(Self.ago(moment, at: now)))"
     }
 
-    /// Everything about an entry but its layers.
-    static func details(of entry: Entry, at now: Timestamp) -> OutputTable {
+    /// Everything about an entry but its layers, and what else is known.
+    static func details(
+        of entry: Entry,
+        _ more: [(label: String, value: String)] = [],
+        at now: Timestamp
+    ) -> OutputTable {
         var details: [(label: String, value: String)] = [
             ("key", entry.key.text),
             ("project", entry.project.description),
@@ -63,7 +67,7 @@ enum EntryText {
         if let removal = entry.removal {
             details.append(("gone", "\(removal.reason.rawValue) \(Self.moment(removal.at, at: now))"))
         }
-        return OutputTable(details: details + Self.provenance(entry.provenance))
+        return OutputTable(details: details + more + Self.provenance(entry.provenance))
     }
 
     private static func provenance(_ provenance: Provenance) -> [(label: String, value: String)] {

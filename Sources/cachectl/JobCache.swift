@@ -4,6 +4,7 @@ internal import CommandLineKit
 internal import KeyTemplates
 internal import LayerFiles
 internal import NativeAPI
+internal import Signatures
 
 /// Restores and saves around a command; what goes wrong with the cache is told and, unless the job wants to know, forgotten.
 struct JobCache: Sendable {
@@ -27,8 +28,9 @@ struct JobCache: Sendable {
                 ResolveRequest.Pattern(key: try key.cacheKey(), provenance: self.settings.provenance(of: key))
             }
             var request = RestoreJob.Request(keys: patterns, places: self.settings.places)
-            request.scope = self.settings.scope
+            request.scope = self.settings.requestedScope
             request.cacheDirectory = self.settings.cacheDirectory
+            request.trust = try TrustPolicy.read()
             let result = try await self.settings.withClient("cachectl") { client in
                 try await RestoreJob(client: client, request: request, report: { self.tell($0, "Restoring") }).run()
             }
@@ -43,6 +45,7 @@ struct JobCache: Sendable {
     private func tell(_ result: RestoreResult, asked: CacheKey) -> RunOutcome.Restored {
         guard let hit = result.hit else {
             self.log.complain("No cache is found for key: \(asked)")
+            if let refusal = result.refusal { self.log.complain("  \(refusal)") }
             if let reason = result.explanations.first?.summary { self.log.complain("  \(reason)") }
             return .miss
         }
@@ -68,9 +71,11 @@ struct JobCache: Sendable {
                 paths: paths,
                 places: self.settings.places
             )
-            request.scope = self.settings.scope
+            request.scope = self.settings.requestedScope
             request.cacheDirectory = self.settings.cacheDirectory
             request.allowsSecrets = self.allowsSecrets
+            request.signingKey = try KeyFiles.signingKey(nil)
+            request.producer = self.settings.producer
             let result = try await self.settings.withClient("cachectl") { client in
                 try await SaveJob(client: client, request: request, report: { self.tell($0, "Saving") }).run()
             }

@@ -4,12 +4,13 @@ internal import CommandLineKit
 internal import LayerFormat
 internal import NIOCore
 internal import NativeAPI
+internal import Signatures
 internal import Synchronization
 
 /// One project of a server, with the questions that `cachectl` asks.
 struct Server: Sendable {
     private let client: NativeClient
-    private let scope: Scope
+    private let scope: Scope?
     /// The scope that lists are limited to; `nil` for all.
     private let listedScope: Scope?
 
@@ -17,9 +18,9 @@ struct Server: Sendable {
     ///
     /// - Parameters:
     ///   - client: Speaks with it.
-    ///   - scope: Where keys are looked for.
+    ///   - scope: Where keys are looked for; `nil` where the server says.
     ///   - listedScope: The scope that lists are limited to; `nil` for all.
-    init(_ client: NativeClient, scope: Scope, listedScope: Scope?) {
+    init(_ client: NativeClient, scope: Scope?, listedScope: Scope?) {
         self.client = client
         self.scope = scope
         self.listedScope = listedScope
@@ -56,8 +57,43 @@ struct Server: Sendable {
     /// Figures of the whole server.
     func serverStatistics() async throws -> StatisticsResponse { try await self.client.statistics(ofServer: true) }
 
+    /// Makes a token.
+    func makeToken(_ wish: MakeTokenRequest) async throws -> MakeTokenResponse {
+        try await self.client.makeToken(wish)
+    }
+
+    /// All tokens.
+    func tokens() async throws -> TokensResponse { try await self.client.tokens() }
+
+    /// Revokes a token.
+    func revokeToken(_ id: String) async throws -> TokenDescription { try await self.client.revokeToken(id) }
+
+    /// Who the server takes the sender for.
+    func whoAmI() async throws -> WhoAmIResponse { try await self.client.whoAmI(scope: self.scope) }
+
+    /// What the policy says.
+    func explain(_ question: ExplainRequest) async throws -> ExplainResponse {
+        try await self.client.explain(question)
+    }
+
     /// Runs the collector.
     func collect(_ request: CollectRequest) async throws -> CollectResponse { try await self.client.collect(request) }
+
+    /// A page of the audit log, of one project or of all.
+    func audit(ofProject: Bool, after: Int64, limit: Int) async throws -> AuditPage {
+        try await self.client.audit(project: ofProject ? self.project : nil, after: after, limit: limit)
+    }
+
+    /// The server's word about who saved an entry, or `nil` if it gives none.
+    func receipt(of entry: Entry) async throws -> Receipt? {
+        try await self.client.receipt(entry.key, scope: entry.scope)
+    }
+
+    /// The key that the server signs receipts with, as it says itself.
+    func key() async throws -> VerificationKey { VerificationKey(bytes: try await self.client.serverKey()) }
+
+    /// Where the audit log ends.
+    func auditHead() async throws -> AuditHead { try await self.client.auditHead() }
 
     /// Checks the store.
     func check(_ request: CheckRequest) async throws -> CheckResponse { try await self.client.check(request) }

@@ -22,6 +22,10 @@ struct RestoreCache: AsyncParsableCommand {
               restore_cache --key v1-main --match exact --to /tmp/out
               restore_cache --step step.yml                      a pasted restore_cache step
               restore_cache < step.yml
+              restore_cache rel --require-signature any --trusted-key release.key.pub
+
+            With --require-signature an entry is restored only if its signature is right, and made with a trusted key; \
+            anything else is a miss, or with --strict a failure.
 
             \(JobExit.manual)
             """,
@@ -58,6 +62,8 @@ struct RestoreCache: AsyncParsableCommand {
     @Flag(help: "On a miss, tell the whole story.")
     var explain = false
 
+    @OptionGroup(title: "Trust") var trust: TrustOptions
+
     @OptionGroup(title: "Server") var connection: ConnectionOptions
 
     func run() async throws {
@@ -83,7 +89,8 @@ struct RestoreCache: AsyncParsableCommand {
             asked = patterns.compactMap { $0 }.first?.key
             let result = try await self.restore(patterns.compactMap { $0 }, settings, report)
             report.tell(result, usedTemplates: zip(templates, patterns).filter { $0.1 != nil }.map(\.0))
-            if self.json { try Output().json(RestoreDocument(result, asked: asked)) }
+            if self.json { try Output().json(RestoreDocument(result, asked: asked, error: result?.refusal)) }
+            if result?.refusal != nil, self.strict { throw ExitCode(JobExit.failure.rawValue) }
             if result?.hit == nil, self.requireHit { throw ExitCode(JobExit.miss.rawValue) }
         } catch let code as ExitCode {
             throw code
@@ -113,8 +120,9 @@ struct RestoreCache: AsyncParsableCommand {
         guard !patterns.isEmpty else { return nil }
         var request = RestoreJob.Request(keys: patterns, places: settings.places)
         request.target = self.to.map { settings.places.absolutePath(of: $0) }
-        request.scope = settings.scope
+        request.scope = settings.requestedScope
         request.isDryRun = self.dryRun
+        request.trust = try self.trust.policy()
         request.cacheDirectory = settings.cacheDirectory
         return try await settings.withClient("restore_cache") { client in
             try await RestoreJob(client: client, request: request, report: { report.tell($0) }).run()

@@ -35,6 +35,7 @@ struct RestoreReport: Sendable {
         self.log.endProgress()
         guard let result else { return }
         guard let hit = result.hit else {
+            if let refusal = result.refusal { self.log.complain("No cache is restored: \(refusal)") }
             self.tellMiss(result.explanations)
             return
         }

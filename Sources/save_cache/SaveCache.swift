@@ -3,6 +3,7 @@ internal import CacheClient
 internal import CacheModel
 internal import CommandLineKit
 internal import JobContext
+internal import Signatures
 
 /// `save_cache`: saves what the next job wants back.
 struct SaveCache: AsyncParsableCommand {
@@ -19,6 +20,7 @@ struct SaveCache: AsyncParsableCommand {
               save_cache --key v1-main --path /caches/app.tar --ttl 7d
               save_cache --key tools --path ~/.npm --path node_modules --replace
               save_cache --step step.yml                         a pasted save_cache step
+              save_cache --key rel --path dist --sign-key release.key
 
             What seems to hold private keys, logins or tokens is not saved, as whoever may read the cache would get \
             them; each such file is named. --allow-secrets saves it all the same.
@@ -52,6 +54,14 @@ struct SaveCache: AsyncParsableCommand {
     @Flag(help: "Save even if files seem to hold private keys, logins or tokens.")
     var allowSecrets = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Sign the entry with the key in this file. [TARN_SIGN_KEY: the file, or the key itself]",
+            valueName: "file"
+        )
+    )
+    var signKey: String?
+
     @Option(help: ArgumentHelp("The zstd level, 1 to 19.", valueName: "level"))
     var level = 3
 
@@ -80,8 +90,10 @@ struct SaveCache: AsyncParsableCommand {
             throw ValidationError("\(error)")
         }
         let settings: Settings
+        let signingKey: SigningKey?
         do {
             settings = try Settings.read(self.connection)
+            signingKey = try KeyFiles.signingKey(self.signKey)
         } catch {
             return try self.fail(error, key: nil, log)
         }
@@ -96,12 +108,14 @@ struct SaveCache: AsyncParsableCommand {
             paths: paths,
             places: settings.places
         )
-        request.scope = settings.scope
+        request.scope = settings.requestedScope
         request.timeToLive = self.ttl.flatMap { Quantity.duration($0) }
         request.replaces = self.replace
         request.allowsEmpty = self.allowEmpty
         request.skipsSpecialFiles = self.skipSpecial
         request.allowsSecrets = self.allowSecrets
+        request.signingKey = signingKey
+        request.producer = settings.producer
         request.level = self.level
         request.cacheDirectory = settings.cacheDirectory
         try await self.save(request, settings, log)

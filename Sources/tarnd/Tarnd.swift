@@ -20,13 +20,16 @@ struct Tarnd: AsyncParsableCommand {
             EXAMPLES
               tarnd --data /var/lib/tarn --max-size 50GB
               tarnd --data ./cache --listen 127.0.0.1:0 --port-file ./port
+              tarnd token create --data /var/lib/tarn --role admin
               tarnd check --data /var/lib/tarn --read-data
 
             SEE ALSO
               tarnd check --help           checks the data folder of a stopped server
+              tarnd token --help           makes, lists and revokes tokens
               tarnd backup --help          copies the data folder, also while the server runs
               tarnd restore-backup --help  makes a data folder from a backup
               tarnd rebuild-index --help   makes a new database from the stored bytes
+              tarnd audit verify --help    checks the audit log of a stopped server
 
             EXIT CODES
               0  stopped as it was told to
@@ -45,6 +48,9 @@ struct Tarnd: AsyncParsableCommand {
     @OptionGroup(title: "Budgets and times to live")
     var budgets: BudgetsFlags
 
+    @OptionGroup(title: "Disk")
+    var disk: DiskFlags
+
     @OptionGroup(title: "Limits")
     var limits: LimitsFlags
 
@@ -55,7 +61,9 @@ struct Tarnd: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         tarn_bound_malloc()
         var flags: [String: String] = [:]
-        for values in [self.basics.values, self.budgets.values, self.limits.values, self.times.values] {
+        for values in [
+            self.basics.values, self.budgets.values, self.disk.values, self.limits.values, self.times.values,
+        ] {
             for (name, value) in values { flags[name] = value }
         }
         flags["config"] = self.config
@@ -74,6 +82,8 @@ struct Tarnd: AsyncParsableCommand {
         case "check": await Check.start(arguments.dropFirst())
         case "backup": await Backup.start(arguments.dropFirst())
         case "restore-backup": await RestoreBackup.start(arguments.dropFirst())
+        case "token": await Token.start(arguments.dropFirst())
+        case "audit" where arguments.dropFirst().first == "verify": await AuditVerify.start(arguments.dropFirst(2))
         case "rebuild-index": await RebuildIndex.start(arguments.dropFirst())
         default: await Self.start(arguments[...])
         }

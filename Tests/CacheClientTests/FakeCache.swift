@@ -101,7 +101,8 @@ final class FakeCache: Sendable {
             layers: commit.layers,
             provenance: commit.provenance,
             createdAt: Timestamp(milliseconds: 1_585_369_367_000),
-            lastUsedAt: Timestamp(milliseconds: 1_585_369_367_000)
+            lastUsedAt: Timestamp(milliseconds: 1_585_369_367_000),
+            signature: commit.signature
         )
         let response = self.with { state in
             if let taken = state.entries[path], commit.replace != true {

@@ -49,7 +49,7 @@ struct CacheServiceTests {
         let withoutOne = layer.blobs.filter { $0.digest != layer.chunks[0] }
         try await test.service.store(withoutOne, in: test.project, session: "session-1")
         let error = await #expect(throws: CacheError.self) {
-            try await test.service.save(test.request("k", layer.layer))
+            try await test.service.save(test.request("k", layer.layer), actor: "alice")
         }
         #expect(error?.code == .invalidRequest)
         #expect(try await test.restore("k") == nil)
@@ -69,10 +69,12 @@ struct CacheServiceTests {
             claims.append(claim)
         }
         for claim in claims {
-            let error = await #expect(throws: CacheError.self) { try await test.service.save(test.request("k", claim)) }
+            let error = await #expect(throws: CacheError.self) {
+                try await test.service.save(test.request("k", claim), actor: "alice")
+            }
             #expect(error?.code == .invalidRequest)
         }
-        _ = try await test.service.save(test.request("k", layer.layer))
+        _ = try await test.service.save(test.request("k", layer.layer), actor: "alice")
     }
 
     @Test func `bytes that are not what they claim are refused`() async throws {
@@ -131,7 +133,10 @@ struct CacheServiceTests {
     @Test func `a budget full of pinned entries refuses saves and says why`() async throws {
         let test = try TestService(budget: 3_000_000)
         try await test.save("k", TestLayer.noise(1, count: 2_000_000))
-        _ = try await test.service.change(EntryChange(.pin, .key(try CacheKey("k")), in: test.project, scope: nil))
+        _ = try await test.service.change(
+            EntryChange(.pin, .key(try CacheKey("k")), in: test.project, scope: nil),
+            actor: "bob"
+        )
         let error = await #expect(throws: CacheError.self) {
             try await test.save("l", TestLayer.noise(2, count: 2_000_000))
         }
@@ -148,7 +153,8 @@ struct CacheServiceTests {
         try await test.save("c", doomed)
         for key in ["a", "c"] {
             _ = try await test.service.change(
-                EntryChange(.remove(.deleted), .key(try CacheKey(key)), in: test.project, scope: nil)
+                EntryChange(.remove(.deleted), .key(try CacheKey(key)), in: test.project, scope: nil),
+                actor: "bob"
             )
         }
         test.clock.advance(by: .seconds(200_000))

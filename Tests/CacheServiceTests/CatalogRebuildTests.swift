@@ -68,7 +68,7 @@ struct CatalogRebuildTests {
         var brief = try test.request("brief", second.layer, session: "session-brief")
         brief.timeToLive = .seconds(60)
         _ = try await test.service.missing(second.blobs.map(\.digest), in: test.project, session: brief.session)
-        _ = try await test.service.save(brief)
+        _ = try await test.service.save(brief, actor: "alice")
         test.clock.advance(by: .seconds(61))
         let (service, catalog) = Self.rebuilding(test)
         let report = try await service.rebuildCatalog(acceptsUnsealed: false)

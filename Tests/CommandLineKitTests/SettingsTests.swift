@@ -58,6 +58,21 @@ struct SettingsTests {
         #expect(flagged.scope.text == "pr/7")
     }
 
+    @Test func `with a token only a scope that somebody named is sent`() throws {
+        let fork = [
+            "CIRCLECI": "true", "CIRCLE_PROJECT_USERNAME": "acme", "CIRCLE_PROJECT_REPONAME": "shop",
+            "CIRCLE_PR_USERNAME": "eve", "CIRCLE_PR_REPONAME": "shop", "CIRCLE_PR_NUMBER": "7",
+        ]
+        let open = try self.read(fork)
+        #expect(open.requestedScope == open.scope && open.scope != .shared)
+        let token = ["TARN_TOKEN": "tarn_x"]
+        #expect(try self.read(fork.merging(token) { $1 }).requestedScope == nil)
+        #expect(try self.read(token, "--scope", "pr/7").requestedScope?.text == "pr/7")
+        #expect(try self.read(["TARN_SCOPE": "pr/8"].merging(token) { $1 }).requestedScope?.text == "pr/8")
+        try self.write(project: "scope: branch/main\n")
+        #expect(try self.read(token).requestedScope?.text == "branch/main")
+    }
+
     @Test func `an empty variable counts as not set`() throws {
         try self.write(project: "url: http://file:1\nscope: branch/main")
         let settings = try self.read(["TARN_URL": "", "TARN_PROJECT": "", "TARN_SCOPE": "", "TARN_TOKEN": ""])

@@ -61,6 +61,47 @@ import Testing
         }
     }
 
+    private static let token = TokenDescription(
+        id: "i",
+        name: "n",
+        role: "job",
+        projects: "*",
+        scope: "shared",
+        actions: [],
+        createdAt: .current,
+        expiresAt: .current,
+        revokedAt: .current,
+        lastUsedAt: .current
+    )
+
+    private static let principal = WhoAmIResponse(
+        name: "n",
+        tier: "main",
+        rule: "R1",
+        projects: "*",
+        actions: [],
+        project: try? ProjectName("a/b"),
+        mode: "shared",
+        scope: .shared,
+        readChain: []
+    )
+
+    @Test func `every operation says whether it needs a credential, and three need none`() async throws {
+        try await TestServer.run { server in
+            let paths = try #require(try await self.document(server)["paths"] as? [String: [String: [String: Any]]])
+            var open: Set<String> = []
+            for (path, operations) in paths {
+                for (method, operation) in operations {
+                    let security = try #require(operation["security"] as? [Any], "\(method) \(path)")
+                    let answers = try #require(operation["responses"] as? [String: Any])
+                    #expect((answers["401"] == nil) == security.isEmpty && (answers["403"] == nil) == security.isEmpty)
+                    if security.isEmpty { open.insert(path) }
+                }
+            }
+            #expect(open == ["/healthz", "/readyz", "/v1/openapi.json"])
+        }
+    }
+
     @Test func `messages have exactly the fields of their schemas`() throws {
         let digest = try Digest(hex: String(repeating: "ab", count: 32))
         let key = try CacheKey("k")
@@ -123,6 +164,41 @@ import Testing
             ("EntriesResponse", EntriesResponse(entries: [], cursor: "c")),
             ("ErrorResponse", ErrorResponse(code: "c", message: "m", requestID: "r")),
             ("CollectResponse", CollectResponse(removedEntries: 0, deletedBlobs: 0, freedBytes: 0, storedBytes: 0)),
+            ("SuspectsRequest", SuspectsRequest(digests: [])),
+            ("SuspectsResponse", SuspectsResponse(damaged: 1)),
+            (
+                "MakeTokenRequest",
+                MakeTokenRequest(name: "n", role: "job", projects: "*", scope: "s", actions: [], ttlSeconds: 1)
+            ),
+            ("TokenDescription", Self.token), ("TokensResponse", TokensResponse(tokens: [])),
+            ("MakeTokenResponse", MakeTokenResponse(token: "t", description: Self.token)),
+            ("WhoAmIResponse", Self.principal),
+            (
+                "Job",
+                ExplainRequest.Job(
+                    project: entry.project,
+                    branch: "b",
+                    tag: "t",
+                    pullRequest: "1",
+                    base: "b",
+                    isFork: true,
+                    isTrusted: true
+                )
+            ),
+            (
+                "ExplainRequest",
+                ExplainRequest(
+                    action: "read",
+                    project: entry.project,
+                    scope: .shared,
+                    token: "t",
+                    job: .init(project: entry.project)
+                )
+            ),
+            (
+                "ExplainResponse",
+                ExplainResponse(isAllowed: true, rule: "R1", reason: "r", principal: Self.principal)
+            ),
             ("CheckResponse", CheckResponse(checkedBlobs: 0, checkedBytes: 0, problems: [], repaired: 0)),
         ]
         for (name, sample) in samples {

@@ -56,6 +56,19 @@ struct RestoredFilesTests {
         #expect(scan.hashedCount == layer.contentDigests.count - known.count)
     }
 
+    @Test func `what a killed restore left is removed also where nothing has to be restored`() throws {
+        let sandbox = try Sandbox()
+        try shell("cd \(sandbox.path); \(Self.makeTree)")
+        let layer = try SavedLayer("\(sandbox.path)/saved", "tree")
+        try layer.restore("\(sandbox.path)/out", "tree")
+        let name = String(decoding: StagingName.make(for: Array("tree".utf8)), as: UTF8.self)
+        try shell("mkdir -p '\(sandbox.path)/out/\(name)/tree/d1'")
+        let restorer = try layer.restorer("\(sandbox.path)/out", "tree")
+        #expect(try restorer.plan().isAlreadyRight)
+        restorer.removeLeftovers()
+        #expect(try shell("ls -A '\(sandbox.path)/out'") == "tree\n")
+    }
+
     @Test func `a file whose saved time is now is not trusted`() throws {
         let sandbox = try Sandbox()
         try shell("cd \(sandbox.path); \(Self.makeTree); touch -d '1 minute' tree/d5/f5.txt")

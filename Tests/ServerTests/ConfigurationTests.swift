@@ -29,7 +29,7 @@ import Testing
         }
         let text = try #require(error?.description)
         for part in [
-            "max-size is 'lots'", "ttl is 'soon'", "'max-sice' is no setting", "--data DIR", "--insecure-open",
+            "max-size is 'lots'", "ttl is 'soon'", "'max-sice' is no setting", "--data DIR",
         ] {
             #expect(text.contains(part), "\(part)")
         }
@@ -41,16 +41,18 @@ import Testing
         let configuration = try ServerConfiguration(flags: ["data": "/d", "listen": listen], environment: [:]) { _ in ""
         }
         #expect(configuration.host == host)
+        try configuration.requireNotExposed(isClosed: false)
     }
 
     @Test(arguments: ["127.0.0.1.example.com", "10.0.0.1", "::", "127.evil"])
     func `other addresses need permission`(host: String) throws {
         let flags = ["data": "/d", "listen": host.contains(":") ? "[\(host)]:0" : "\(host):0"]
-        #expect(throws: ConfigurationProblems.self) {
-            try ServerConfiguration(flags: flags, environment: [:]) { _ in "" }
-        }
+        let configuration = try ServerConfiguration(flags: flags, environment: [:]) { _ in "" }
+        let error = #expect(throws: ConfigurationProblems.self) { try configuration.requireNotExposed(isClosed: false) }
+        #expect(error?.description.contains("tarnd token create") == true)
+        try configuration.requireNotExposed(isClosed: true)
         let open = flags.merging(["insecure-open": "true"]) { $1 }
-        #expect(try ServerConfiguration(flags: open, environment: [:]) { _ in "" }.isOpen)
+        try ServerConfiguration(flags: open, environment: [:]) { _ in "" }.requireNotExposed(isClosed: false)
     }
 }
 

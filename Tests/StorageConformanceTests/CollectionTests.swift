@@ -68,7 +68,8 @@ struct CollectionTests {
                 keepRemovedSince: Timestamp(milliseconds: 0),
                 except: leased,
                 at: Timestamp(milliseconds: 1_000),
-                limit: 10
+                limit: 10,
+                actor: AuditEvent.server
             )
             #expect(report.removed.count == (leased.isEmpty ? 1 : 0))
         }
@@ -127,7 +128,9 @@ struct CollectionTests {
             record: record.digest,
             session: nil
         )
-        let error = try await #require(throws: CacheError.self) { try await bench.catalog.commit(commit) }
+        let error = try await #require(throws: CacheError.self) {
+            try await bench.catalog.commit(commit, actor: "alice")
+        }
         #expect(error.code == .invalidRequest)
         #expect(try await bench.catalog.statistics(of: nil).layers == 0)
         #expect(try await bench.key("k") == nil)
@@ -140,7 +143,7 @@ struct CollectionTests {
         try await bench.save("k")
         try await bench.save("other")
         let chunk = digest("chunk k")
-        let removed = try await bench.catalog.markMissing([chunk], at: 5)
+        let removed = try await bench.catalog.markMissing([chunk], at: 5, actor: AuditEvent.server)
         #expect(removed.map(\.removal?.reason) == [.damaged])
         #expect(try await bench.keys() == ["other"])
         #expect(try await bench.change(.restore, "k").isEmpty)

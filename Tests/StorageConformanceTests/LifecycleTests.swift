@@ -36,7 +36,7 @@ struct LifecycleTests {
         for key in ["a-1", "a-2", "b-1"] { try await bench.save(key) }
         let target = EntryChange.Target.prefix(try CacheKey("a-"))
         let change = EntryChange(.remove(.deleted), target, in: bench.project, scope: nil, isDryRun: true)
-        #expect(try await bench.catalog.change(change, at: 5).map(\.key.text) == ["a-1", "a-2"])
+        #expect(try await bench.catalog.change(change, at: 5, actor: "bob").map(\.key.text) == ["a-1", "a-2"])
         #expect(try await bench.keys() == ["a-1", "a-2", "b-1"])
     }
 
