@@ -143,17 +143,6 @@ extension String {
     }
 }
 
-extension Scope {
-    /// Compares bytes, as catalogs do: two spellings of the same accented letter are two scopes.
-    public static func == (lhs: Self, rhs: Self) -> Bool { lhs.text.utf8.elementsEqual(rhs.text.utf8) }
-
-    /// Feeds the bytes to the hasher.
-    public func hash(into hasher: inout Hasher) {
-        for byte in self.text.utf8 { hasher.combine(byte) }
-        hasher.combine(UInt8(0xff))
-    }
-}
-
 extension Scope: CustomStringConvertible {
     /// The scope's text.
     public var description: String { self.text }

@@ -155,7 +155,13 @@ extension CacheService {
             for entry in page.entries {
                 for layer in entry.layers where !sound.contains("\(entry.project) \(layer.recipe) \(layer.stamps)") {
                     do {
-                        _ = try await self.check([layer], in: entry.project)
+                        // A session that nothing is pinned for: it sees what the project has.
+                        let onlooker = SaveSession(
+                            id: "check",
+                            vantage: Vantage(entry.project, scopes: nil),
+                            expiresAt: self.now()
+                        )
+                        _ = try await self.check([layer], for: onlooker)
                         sound.insert("\(entry.project) \(layer.recipe) \(layer.stamps)")
                     } catch let error as CacheError where error.code != .unavailable {
                         // Removed, collected or just found damaged: then it is no visible entry any more.

@@ -1,3 +1,4 @@
+internal import AccessPolicy
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit

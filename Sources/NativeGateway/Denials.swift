@@ -1,5 +1,7 @@
+internal import AccessControl
 internal import AccessPolicy
 internal import CacheModel
+internal import CacheService
 internal import GatewayKit
 internal import Hummingbird
 internal import Logging

@@ -71,16 +71,17 @@ extension NativeGateway {
     @Sendable private func resolve(_ call: NativeCall) async throws -> Response {
         let question = try await call.message(ResolveRequest.self)
         let query = try question.query(in: call.project(), scopes: call.access.readChain(asserting: question.scope))
+        let searched = Vantage(query.project, scopes: query.scopes)
         // Who may read nothing leaves no trace either.
-        guard !query.scopes.isEmpty else { return try await .json(self.describe(nil, lease: nil, question, query)) }
+        guard !query.scopes.isEmpty else { return try await .json(self.describe(nil, lease: nil, question, searched)) }
         if question.isDryRun == true {
             let found = try await self.service.look(for: query)
-            return try await .json(self.describe(found, lease: nil, question, call.vantage()))
+            return try await .json(self.describe(found, lease: nil, question, searched))
         }
         let restore = try await self.service.restore(query, families: question.families)
         if let restore { self.ledger.note(restore, families: question.families) }
         self.count(restore?.resolution)
-        return try await .json(self.describe(restore?.resolution, lease: restore?.lease, question, call.vantage()))
+        return try await .json(self.describe(restore?.resolution, lease: restore?.lease, question, searched))
     }
 
     private func describe(
@@ -102,7 +103,7 @@ extension NativeGateway {
             let story = try await self.service.explainMiss(
                 of: pattern.key,
                 provenance: pattern.provenance,
-                in: Vantage(query.project, scopes: query.scopes)
+                in: vantage
             )
             explanations.append(MissExplanation(story, of: pattern.key))
         }

@@ -1,6 +1,7 @@
 package import AccessControl
 internal import AccessPolicy
 internal import CacheModel
+internal import CacheService
 internal import GatewayKit
 internal import HTTPTypes
 internal import Hummingbird

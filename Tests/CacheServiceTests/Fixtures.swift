@@ -54,12 +54,9 @@ struct TestService {
     @discardableResult
     func save(_ key: String, _ layer: TestLayer, onConflict: Commit.Conflict = .keep) async throws -> SaveOutcome {
         let session = "session-\(key)"
-        let missing = try await self.service.missing(layer.blobs.map(\.digest), in: self.project, session: session)
-        try await self.service.store(
-            layer.blobs.filter { missing.contains($0.digest) },
-            in: self.project,
-            session: session
-        )
+        let saver = Saver(vantage: Vantage(self.project, scopes: nil), scope: nil, session: session, owner: nil)
+        let missing = try await self.service.missing(layer.blobs.map(\.digest), for: saver)
+        try await self.service.store(layer.blobs.filter { missing.contains($0.digest) }, for: saver)
         return try await self.service.save(
             self.request(key, layer.layer, session: session, onConflict: onConflict),
             actor: "alice"

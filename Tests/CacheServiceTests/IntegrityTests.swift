@@ -61,7 +61,7 @@ struct IntegrityTests {
         let (test, layer) = try await self.saved()
         let digest = layer.chunks[0]
         let before = try #require(try await test.catalog.allBlobs(after: digest.predecessor, limit: 1).first)
-        _ = try await test.catalog.markMissing([digest], at: test.clock.now)
+        _ = try await test.catalog.markMissing([digest], at: test.clock.now, actor: AuditEvent.server)
         var codec = FrameCodec(level: 19)
         let bytes = try #require(layer.blobs.first { $0.digest == digest }).content
         let frame = try codec.compress(Array(bytes.readableBytesView))
@@ -74,13 +74,13 @@ struct IntegrityTests {
 
     @Test func `a client's suspicion is looked into, and only a true one has consequences`() async throws {
         let (test, layer) = try await self.saved()
-        #expect(try await test.service.recheck(layer.chunks, in: test.project) == 0)
+        #expect(try await test.service.recheck(layer.chunks, in: Vantage(test.project, scopes: nil)) == 0)
         #expect(try await test.restore("k") != nil)
         test.clock.advance(by: .seconds(60))
         try await test.damage(layer.chunks[0])
         let stranger = try ProjectName("evil/spy")
-        #expect(try await test.service.recheck(layer.chunks, in: stranger) == 0)
-        #expect(try await test.service.recheck(layer.chunks, in: test.project) == 1)
+        #expect(try await test.service.recheck(layer.chunks, in: Vantage(stranger, scopes: nil)) == 0)
+        #expect(try await test.service.recheck(layer.chunks, in: Vantage(test.project, scopes: nil)) == 1)
         #expect(try await test.restore("k") == nil)
     }
 

@@ -44,7 +44,7 @@ struct ScopeTests {
         func commit(_ key: String, _ layer: TestLayer) async throws -> SaveOutcome {
             var request = try self.test.request(key, layer.layer, session: "session-\(key)")
             (request.scope, request.scopes, request.owner) = (self.scope, self.chain, self.name)
-            return try await self.test.service.save(request)
+            return try await self.test.service.save(request, actor: "alice")
         }
 
         func restore(_ key: String) async throws -> Restore? {

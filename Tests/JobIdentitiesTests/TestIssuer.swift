@@ -27,14 +27,14 @@ final class TestIssuer: Sendable {
     /// The keys as the issuer publishes them.
     func keys(named suffix: String = "") throws -> String {
         let point = self.elliptic.publicKey.x963Representation
-        let (modulus, exponent) = try self.rsa.publicKey.getKeyPrimitives()
+        let primitives = try self.rsa.publicKey.getKeyPrimitives()
         return """
             {"keys":[
             {"kty":"EC","crv":"P-256","kid":"ec\(suffix)","alg":"ES256",
              "x":"\(base64(point[1..<33]))","y":"\(base64(point[33..<65]))"},
             {"kty":"OKP","crv":"Ed25519","kid":"ed\(suffix)","alg":"EdDSA",
              "x":"\(base64(self.edwards.publicKey.rawRepresentation))"},
-            {"kty":"RSA","kid":"rsa\(suffix)","n":"\(base64(modulus))","e":"\(base64(exponent))"}]}
+            {"kty":"RSA","kid":"rsa\(suffix)","n":"\(base64(primitives.modulus))","e":"\(base64(primitives.publicExponent))"}]}
             """
     }
 

@@ -43,7 +43,8 @@ struct VantageTests {
                 onConflict: .keep,
                 record: digest("record poison"),
                 session: session
-            )
+            ),
+            actor: "alice"
         )
         let tree = digest("tree honest")
         #expect(try await bench.catalog.knownLayer(tree, for: bench.session("m", scopes: self.main)) == nil)
@@ -91,7 +92,8 @@ struct VantageTests {
                 onConflict: .keep,
                 record: digest("my record"),
                 session: session
-            )
+            ),
+            actor: "alice"
         )
         let known = try await bench.catalog.knownLayer(digest("tree same"), for: bench.session("s", scopes: self.own))
         #expect(known?.stamps == digest("my stamps"))
