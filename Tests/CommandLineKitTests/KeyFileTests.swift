@@ -1,3 +1,4 @@
+import ArgumentParser
 import CacheModel
 import CommandLineKit
 import Foundation

@@ -4,8 +4,10 @@ import Foundation
 import GatewayKit
 import HTTPTypes
 import Hummingbird
+import LayerKernels
 import NIOCore
 import NativeAPI
+import Signatures
 import StorageInterface
 import Testing
 
@@ -126,6 +128,28 @@ import Testing
             host: "h"
         )
         let moment = Timestamp(milliseconds: 1)
+        let bytes = HexadecimalBytes([1])
+        let signature = EntrySignature(
+            key: bytes,
+            signature: bytes,
+            createdAt: moment,
+            expiresAt: moment,
+            producer: "p"
+        )
+        let event = AuditEvent(
+            .saved,
+            by: "a",
+            at: moment,
+            project: "a/b",
+            scope: "s",
+            key: "k",
+            entry: 1,
+            record: digest,
+            bytes: 1,
+            detail: "d"
+        )
+        let row = AuditRow(event, after: .empty)
+        let receipt = try #require(try Receipt(of: row, signedWith: SigningKey()))
         let entry = Entry(
             id: 1,
             project: try ProjectName("a/b"),
@@ -136,7 +160,8 @@ import Testing
             createdAt: moment,
             lastUsedAt: moment,
             expiresAt: moment,
-            removal: Removal(at: moment, reason: .evicted)
+            removal: Removal(at: moment, reason: .evicted),
+            signature: signature
         )
         let explanation = MissExplanation(key: key, summary: "s", nearestKey: key, details: [])
         let samples: [(String, any Encodable)] = [
@@ -155,10 +180,17 @@ import Testing
                     provenance: provenance,
                     scope: .shared,
                     ttlSeconds: 1,
-                    replace: true
+                    replace: true,
+                    signature: signature
                 )
             ),
-            ("CommitResponse", CommitResponse(outcome: .saved, entry: entry, isSameContent: true)),
+            (
+                "CommitResponse",
+                CommitResponse(outcome: .saved, entry: entry, isSameContent: true, receipt: receipt)
+            ),
+            ("EntrySignature", signature), ("Receipt", receipt), ("AuditRow", row), ("AuditHead", row.head),
+            ("AuditPage", AuditPage(rows: [row], anchor: .empty, head: row.head)),
+            ("ServerKeyResponse", ServerKeyResponse(key: bytes)),
             ("ChangeRequest", ChangeRequest(action: .pin, key: key, prefix: key, scope: .shared, isDryRun: true)),
             ("ChangeResponse", ChangeResponse(entries: [], undoUntil: moment)),
             ("EntriesResponse", EntriesResponse(entries: [], cursor: "c")),
