@@ -155,7 +155,7 @@ import Testing
                 defer { close(last) }
                 _ = send(last, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n", 35, Int32(MSG_NOSIGNAL))
                 var answer = [UInt8](repeating: 0, count: 15)
-                #expect(recv(last, &answer, 15, Int32(MSG_WAITALL.rawValue)) == 15)
+                #expect(recv(last, &answer, 15, Int32(MSG_WAITALL)) == 15)
                 #expect(String(decoding: answer, as: UTF8.self) == "HTTP/1.1 200 OK")
                 server.terminate()
                 server.waitUntilExit()
