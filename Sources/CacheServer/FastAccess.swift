@@ -14,10 +14,8 @@ extension AccessControl {
             let credential = try? self.authenticate(fields[0])
         else { return false }
         let access = self.access(credential, to: project)
-        let principal = access.principal()
         // Where scopes matter, the catalog has to be asked.
-        guard access.isOneForAll || principal.tier == .administrator else { return false }
-        return access.mayReadAnything && access.visibleScopes == nil
+        return access.isOneForAll && access.visibleScopes == nil
     }
 
     /// The project in `/v1/projects/OWNER/NAME/…`, if it is written without percent-encoding.

@@ -53,7 +53,7 @@ extension NativeGateway {
                 operation: "serverKey",
                 summary: "The public key that receipts are signed with.",
                 success: .ok("ServerKeyResponse", "The key."),
-                access: .anyone,
+                access: .anyCredential,
                 handler: self.serverKey
             ),
         ]

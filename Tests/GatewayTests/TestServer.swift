@@ -112,7 +112,7 @@ final class RawConnection: Sendable {
             }
         }
         guard result == 0 else { throw CacheError(.unavailable, "connect: \(errno)") }
-        var limit = timeval(tv_sec: 30, tv_usec: 0)
+        var limit = timeval(tv_sec: 180, tv_usec: 0)
         setsockopt(self.descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 

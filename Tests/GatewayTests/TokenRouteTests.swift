@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test func `in an isolated project only administrators get hot answers for now`() async throws {
+    @Test func `in an isolated project nobody gets hot answers, and a pin is its session's alone`() async throws {
         try await ClosedServer.run { closed in
             let bytes = [UInt8](repeating: 8, count: 1_000)
             let upload = Sample.project + "/blobs?session=" + Sample.session
@@ -97,10 +97,10 @@ import Testing
                 let request = "GET \(path) HTTP/1.1\r\nHost: t\r\nAuthorization: \(field)\r\n\r\n"
                 return try await TestServer.offload { try RawConnection(port).answer(to: request).status }
             }
-            for _ in 0..<3 { #expect(try await ask("main") == 200) }
+            #expect(try await ask("main") == 404)
+            for _ in 0..<3 { #expect(try await ask("admin") == 200) }
+            #expect(try await ask("main") == 404)
             #expect(try await self.fastCount(closed) == 0)
-            for _ in 0..<2 { #expect(try await ask("admin") == 200) }
-            #expect(try await self.fastCount(closed) > 0)
         }
     }
 
