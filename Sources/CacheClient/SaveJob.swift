@@ -148,11 +148,22 @@ package struct SaveJob: Sendable {
         }
     }
 
-    private func signature(of layers: [Layer]) throws -> EntrySignature? {
+    /// The scope that is signed: the one that was named, or where the server says that it will save.
+    private func signedScope() async throws -> Scope {
+        if let scope = self.request.scope { return scope }
+        do {
+            return try await self.client.whoAmI(scope: nil).scope ?? .shared
+        } catch let error as CacheError where error.code == .notFound {
+            // A server that is older than tokens saves there.
+            return .shared
+        }
+    }
+
+    private func signature(of layers: [Layer]) async throws -> EntrySignature? {
         guard let key = self.request.signingKey else { return nil }
         let content = SignedContent(
             project: self.client.project,
-            scope: self.request.scope ?? .shared,
+            scope: try await self.signedScope(),
             key: self.request.key,
             layers: layers
         )
@@ -173,7 +184,7 @@ package struct SaveJob: Sendable {
             scope: self.request.scope,
             ttlSeconds: self.request.timeToLive.map { Int($0.components.seconds) },
             replace: self.request.replaces ? true : nil,
-            signature: try self.signature(of: layers)
+            signature: try await self.signature(of: layers)
         )
         return try await self.client.commit(self.request.key, commit)
     }

@@ -23,17 +23,17 @@ extension CacheService {
         key: CacheKey? = nil,
         detail: String = ""
     ) async throws {
-        try await self.catalog.note(
-            AuditEvent(
-                action,
-                by: actor,
-                at: self.now(),
-                project: project?.description ?? "",
-                scope: scope?.text ?? "",
-                key: key?.text ?? "",
-                detail: detail
-            )
+        let event = AuditEvent(
+            action,
+            by: actor,
+            at: self.now(),
+            project: project?.description ?? "",
+            scope: scope?.text ?? "",
+            key: key?.text ?? "",
+            detail: detail
         )
+        // Whoever makes room on a full disk is noted with the room that is kept for it.
+        _ = try await self.removing { try await self.catalog.note(event) }
     }
 
     /// A page of the log.
