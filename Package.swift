@@ -142,7 +142,8 @@ let package = Package(
         .target(
             name: "JobIdentities",
             dependencies: [
-                "AccessPolicy", "CacheModel", "LayerKernels", asyncHTTPClient, jwtKit, logging, nioCore, nioHTTP1,
+                "AccessControl", "AccessPolicy", "CacheModel", "LayerKernels", asyncHTTPClient, jwtKit, logging,
+                nioCore, nioHTTP1,
             ],
             swiftSettings: strict
         ),
@@ -158,8 +159,8 @@ let package = Package(
         .target(
             name: "NativeGateway",
             dependencies: [
-                "AccessControl", "AccessPolicy", "CacheModel", "CacheService", "GatewayKit", "LayerFormat", "NativeAPI",
-                "Signatures",
+                "AccessControl", "AccessPolicy", "CacheModel", "CacheService", "GatewayKit", "JobIdentities",
+                "LayerFormat", "NativeAPI", "Signatures",
                 "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: strict

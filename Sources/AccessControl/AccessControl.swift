@@ -64,6 +64,9 @@ package final class AccessControl: Sendable {
     /// Whether requests need a credential: from the first token on, whatever becomes of it.
     package var isClosed: Bool { self.state.withLock { $0.isClosed } }
 
+    /// Closes the server: from now on nobody is served without a credential.
+    package func close() { self.state.withLock { $0.isClosed = true } }
+
     /// Finds out who sends a request.
     ///
     /// - Parameter authorization: The value of the request's `Authorization` field.
@@ -101,6 +104,11 @@ package final class AccessControl: Sendable {
             state.tokens[record.id]?.lastUsedAt = minute
             state.uses[record.id] = minute
         }
+    }
+
+    /// The secret in the value of an `Authorization` field, if there is one.
+    package static func secret(in authorization: String) -> String? {
+        try? AuthorizationField.secret(in: authorization)
     }
 
     /// The name of the credential that an `Authorization` field proves; `nil` if it proves none.

@@ -90,6 +90,15 @@ private struct AccessFileReader {
                 self.complain(node, "issuer '\(name)' needs the audience that tokens for this server have as 'aud'")
                 continue
             }
+            if audience.hasPrefix("https://github.com/") || audience == url {
+                self.complain(
+                    values["audience"] ?? node,
+                    "issuer '\(name)' needs an audience of this server's own: every token of the issuer may have this one"
+                )
+            }
+            if self.file.identities.issuers.contains(where: { $0.url == url }) {
+                self.complain(values["url"] ?? node, "there are two issuers with the URL of '\(name)'")
+            }
             if let keys = values["jwks-url"], self.text(keys).flatMap({ WebOrigin($0) }) == nil {
                 self.complain(keys, "the jwks-url of issuer '\(name)' is no https URL")
             }
@@ -181,6 +190,9 @@ private struct AccessFileReader {
             rules.defaultBranch = branch
         }
         if let node = values["protected-branches"] {
+            for node in self.list(node, "protected-branches") where self.text(node) == nil {
+                self.complain(node, "protected-branches has something that is no name; quote it")
+            }
             rules.protectedBranches = self.list(node, "protected-branches").compactMap { self.text($0) }
         }
         for (name, path) in [

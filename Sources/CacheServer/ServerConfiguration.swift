@@ -53,6 +53,8 @@ package struct ServerConfiguration: Sendable {
     package var port = 7_878
     /// Where to write the port once it is bound.
     package var portFile: String?
+    /// The access file; `access.yml` in the data folder, if it is there, unless told otherwise.
+    package var accessFile: String?
     /// Whether to serve other machines without tokens.
     package var isOpen = false
     /// The file with the TLS certificate and those that lead to its authority; `nil` for no TLS.

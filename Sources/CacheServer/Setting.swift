@@ -57,6 +57,9 @@ package struct Setting: Sendable {
         Self("insecure-open", "BOOL", "false", "serve other machines although there are no tokens") {
             (configuration, text) throws(SettingProblem) in configuration.isOpen = try Self.flag(text)
         },
+        Self("access", "FILE", nil, "who is trusted with what; access.yml in the data folder unless told otherwise") {
+            (configuration, text) throws(SettingProblem) in configuration.accessFile = text
+        },
         Self("tls-certificate", "FILE", nil, "PEM file with the certificate and those between it and its authority") {
             (configuration, text) throws(SettingProblem) in configuration.certificate = text
         },

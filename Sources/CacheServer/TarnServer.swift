@@ -53,7 +53,8 @@ package struct TarnServer: Sendable {
         let storage = try await Storage.open(folder, configuration, threads, writers: writers)
         let service = storage.makeService(configuration, logger: logger, watch)
         let scrub = ScrubJob(service, folder, rate: configuration.scrubRate, logger: logger)
-        let control = try await AccessControl(folder: folder, store: storage.catalog, setup)
+        let identities = try Identities(configuration, setup, logger: logger)
+        let control = try await AccessControl(folder: folder, store: storage.catalog, identities.setup)
         try configuration.requireNotExposed(isClosed: control.isClosed)
         let metrics = Metrics()
         var edge = Edge(configuration)
@@ -67,7 +68,8 @@ package struct TarnServer: Sendable {
             limits: configuration.limits,
             metrics: metrics,
             probe: ServerProbe(folder: folder, service: service, watch: watch, scrub: scrub, metrics: metrics),
-            control: control
+            control: control,
+            exchange: identities.exchange
         )
         let fastPath = FastPath.Environment(
             answers: gateway.hotAnswers,
@@ -108,6 +110,7 @@ package struct TarnServer: Sendable {
             Self.makeJobs(configuration, service, control, metrics, logger)
             + Self.makeDiskJobs(configuration, storage, service, watch, scrub, metrics, logger)
         if let certificates { jobs.append(certificates.job(logger)) }
+        jobs.append(identities.job(control, service, logger))
         var lifetimes = ServiceGroupConfiguration(
             services: jobs + [application],
             gracefulShutdownSignals: signals ? [.sigterm, .sigint] : [],

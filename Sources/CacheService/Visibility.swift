@@ -14,3 +14,8 @@ package final class VisibilityClock: Sendable {
     /// Notes that something may have become invisible.
     func tick() { self.changes.add(1, ordering: .releasing) }
 }
+
+extension CacheService {
+    /// Forgets remembered answers because who may see what has changed.
+    package func rulesChanged() { self.visibility.tick() }
+}

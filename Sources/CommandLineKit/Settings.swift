@@ -2,6 +2,7 @@ package import CacheClient
 package import CacheModel
 package import JobContext
 package import KeyTemplates
+internal import NativeAPI
 
 /// Everything a client is told: flags first, then the environment, then `.tarn.yml`, then
 /// `~/.config/tarn/config.yml`, then what the CI system says.
@@ -13,9 +14,13 @@ package struct Settings: Sendable {
     /// The scope to save in and restore from.
     package var scope: Scope
     /// The scope that requests name; `nil` leaves it to the server, which knows it from the credential.
-    package var requestedScope: Scope?
+    package var namedScope: Scope?
     /// The credential, if any.
     package var token: String?
+    /// Where the job's identity token is, if there is no credential but one.
+    var identity: IdentitySource?
+    /// Whom an identity token is for.
+    var audience: String
     /// The proxy on the way to the server, if any.
     package var proxy: ProxyAddress?
     /// The authority that is trusted besides those of the system, if any.
@@ -65,8 +70,10 @@ package struct Settings: Sendable {
             server: server,
             project: job.project,
             scope: job.scope,
-            requestedScope: token == nil ? job.scope : namedScope,
+            namedScope: namedScope,
             token: token,
+            identity: token == nil ? IdentitySource.find(in: environment) : nil,
+            audience: environment["TARN_AUDIENCE"].flatMap { $0.isEmpty ? nil : $0 } ?? server.description,
             proxy: try ProxyAddress.find(for: server, in: environment),
             authority: try Self.authority(options.authorityFile ?? environment["TARN_CA_FILE"]),
             job: job,
@@ -94,9 +101,9 @@ package struct Settings: Sendable {
     package var places: Places { Places(workdir: self.job.workingDirectory, home: self.job.home) }
 
     /// A client for these settings; shut it down when it is no longer needed.
-    package func makeClient(_ program: String) -> NativeClient {
+    private func makeClient(_ program: String, token: String?) -> NativeClient {
         var options = NativeClient.Options()
-        options.token = self.token
+        options.token = token
         options.proxy = self.proxy
         options.authority = self.authority
         if let limit = self.stallLimit { options.stallLimit = limit }
@@ -109,16 +116,44 @@ package struct Settings: Sendable {
         _ program: String,
         _ body: (NativeClient) async throws -> Value
     ) async throws -> Value {
-        let client = self.makeClient(program)
+        let session = try await self.exchangeIdentity(program)
+        let client = self.makeClient(program, token: session ?? self.token)
+        let result: Result<Value, any Error>
         do {
-            let value = try await body(client)
-            await client.shutdown()
-            return value
+            result = .success(try await body(client))
         } catch {
-            await client.shutdown()
-            throw error
+            result = .failure(error)
         }
+        // A session ends by itself; whoever finds its token in a log shall not have that long.
+        if session != nil { _ = await Task { try await client.endJobSession() }.result }
+        await client.shutdown()
+        return try result.get()
     }
+
+    /// Exchanges the job's identity token, if it has one, for the token of a session.
+    ///
+    /// - Returns: `nil` if there is none to exchange, or the server needs none.
+    private func exchangeIdentity(_ program: String) async throws -> String? {
+        guard let identity = self.identity else { return nil }
+        let client = self.makeClient(program, token: nil)
+        let result: Result<String?, any Error>
+        do {
+            let token = try await identity.token(for: self.audience)
+            result = .success(try await client.exchange(identity: token).token)
+        } catch {
+            result = .failure(error)
+        }
+        await client.shutdown()
+        return try result.get()
+    }
+
+    /// The scope that requests name: with a credential only what somebody wrote down, as the server knows the rest.
+    package func requestedScope(of client: NativeClient) -> Scope? {
+        self.requestedScope(hasCredential: client.hasCredential)
+    }
+
+    /// The scope that requests name.
+    package func requestedScope(hasCredential: Bool) -> Scope? { hasCredential ? self.namedScope : self.scope }
 
     /// What makes an entry, for its signature: the CI system and the build, or the host.
     package var producer: String {

@@ -79,7 +79,7 @@ package struct IdentityBinding: Sendable, Hashable {
     private static func fits(_ wanted: [String: [String]], _ claims: Claims) -> Bool {
         wanted.allSatisfy { name, values in
             let found = claims.text(name).map { [$0] } ?? claims.list(name)
-            return found.contains { values.contains($0) }
+            return found.contains { text in values.contains { $0.hasSameBytes(as: text) } }
         }
     }
 }
@@ -96,4 +96,9 @@ extension IdentityIssuer.Provider {
         case .generic: []
         }
     }
+}
+
+extension String {
+    /// Compares bytes: Swift's strings are also equal if they only look the same.
+    func hasSameBytes(as other: String) -> Bool { self.utf8.elementsEqual(other.utf8) }
 }

@@ -53,13 +53,14 @@ package final class IdentityExchange: Sendable {
         self.fetch = fetch
     }
 
-    /// Puts another configuration in force; sessions that were begun go on.
+    /// Puts another configuration in force, also for the sessions that were begun.
     package func reload(_ configuration: IdentityConfiguration) {
         let verifier = TokenVerifier(configuration.issuers, logger: self.logger, fetch: self.fetch)
         self.state.withLock { state in
             if state.configuration.issuers != configuration.issuers { state.verifier = verifier }
             state.configuration = configuration
         }
+        self.sessions.identifyAgain { claims, issuer in self.explain(claims, issuer: issuer) }
     }
 
     /// A session that was begun.
@@ -84,7 +85,13 @@ package final class IdentityExchange: Sendable {
         let end = Timestamp(milliseconds: Int64((claims.seconds("exp") ?? 0) * 1_000))
         try self.noteUse(of: claims.text("jti") ?? Self.digest(of: token), from: issuer, until: end, at: now)
         let expiresAt = max(now, min(end, now + Self.longestLife))
-        let session = self.sessions.begin(.job(identity), until: expiresAt, at: now)
+        let session = self.sessions.begin(
+            identity,
+            from: claims,
+            of: issuer.name,
+            until: expiresAt,
+            at: now
+        )
         return Session(token: session, expiresAt: expiresAt, identity: identity)
     }
 
@@ -108,6 +115,11 @@ package final class IdentityExchange: Sendable {
         var job = JobClaims(claims, of: issuer.provider)
         let rules = self.rules(binding.project)
         if rules.mode == .isolated, !self.mayBeProtected(job, claims, binding, issuer, rules) { job.isTrusted = false }
+        // GitHub's tokens do not tell whose branch a pull request is. In its own scope it harms nobody; where all jobs
+        // share one scope it counts as a fork's.
+        if rules.mode == .shared, issuer.provider == .gitHub, case .pullRequest(let number, let base, _) = job.ref {
+            job.ref = .pullRequest(number: number, base: base, isFork: true)
+        }
         return JobIdentity(
             name: "\(issuer.name):\(binding.project):\(job.label)",
             project: binding.project,
@@ -126,7 +138,7 @@ package final class IdentityExchange: Sendable {
         switch job.ref {
         case .branch(let branch) where rules.isProtected(branch: branch):
             binding.fitsProtected(claims) && JobClaims.isProtectedBySystem(claims, issuer.provider)
-        case .tag: binding.fitsProtected(claims)
+        case .tag: binding.fitsProtected(claims) && JobClaims.isProtectedBySystem(claims, issuer.provider)
         default: true
         }
     }

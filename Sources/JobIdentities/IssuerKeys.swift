@@ -17,6 +17,8 @@ package actor IssuerKeys {
     private static let patience = Duration.seconds(86_400)
     /// The least time between two questions because of a key that is not known, or because the issuer failed.
     private static let pause = Duration.seconds(60)
+    /// The same while there are no keys at all.
+    private static let firstPause = Duration.seconds(5)
     private static let maximumBytes = 65_536
     private static let maximumKeys = 64
 
@@ -26,6 +28,8 @@ package actor IssuerKeys {
     private var keys: [String: JWK] = [:]
     private var fetchedAt: Timestamp?
     private var askedAt: Timestamp?
+    /// The question that is under way; whoever comes meanwhile waits for its answer.
+    private var refreshing: Task<Void, Never>?
 
     /// Creates a store of keys.
     ///
@@ -48,19 +52,28 @@ package actor IssuerKeys {
     /// - Throws: ``IdentityRefusal``: `unknownKey`, or `keysUnavailable`.
     package func key(_ name: String, at now: Timestamp) async throws(IdentityRefusal) -> JWK {
         let isFresh = self.fetchedAt.map { now < $0 + Self.freshness } ?? false
-        let mayAsk = self.askedAt.map { now >= $0 + Self.pause } ?? true
-        if mayAsk, !isFresh || self.keys[name] == nil { await self.refresh(at: now) }
+        if !isFresh || self.keys[name] == nil { await self.refreshOnce(at: now) }
         guard let fetchedAt = self.fetchedAt, now < fetchedAt + Self.patience else { throw .keysUnavailable }
         guard let key = self.keys[name] else { throw .unknownKey }
         return key
     }
 
-    private func refresh(at now: Timestamp) async {
-        // Others that come meanwhile use what there is.
+    private func refreshOnce(at now: Timestamp) async {
+        if let running = self.refreshing { return await running.value }
+        guard self.askedAt.map({ now >= $0 + (self.keys.isEmpty ? Self.firstPause : Self.pause) }) ?? true else {
+            return
+        }
         self.askedAt = now
+        let task = Task { await self.refresh(at: now) }
+        self.refreshing = task
+        await task.value
+        self.refreshing = nil
+    }
+
+    private func refresh(at now: Timestamp) async {
         do {
             let address = try await self.keysAddress()
-            let set = try JSONDecoder().decode(JWKS.self, from: Data(try await self.fetch(address)))
+            let set = try JSONDecoder().decode(KeySet.self, from: Data(try await self.fetch(address)))
             guard set.keys.count <= Self.maximumKeys else {
                 throw CacheError(
                     .invalidRequest,
@@ -68,7 +81,7 @@ package actor IssuerKeys {
                 )
             }
             var keys: [String: JWK] = [:]
-            for key in set.keys { if let name = key.keyIdentifier?.string { keys[name] = key } }
+            for key in set.keys.compactMap(\.key) { if let name = key.keyIdentifier?.string { keys[name] = key } }
             self.keys = keys
             self.fetchedAt = now
         } catch {
@@ -77,6 +90,17 @@ package actor IssuerKeys {
                 metadata: ["issuer": "\(self.issuer.name)", "error": "\(error)"]
             )
         }
+    }
+
+    /// A key set of which some keys may be of kinds that nobody here knows.
+    private struct KeySet: Decodable {
+        struct Item: Decodable {
+            var key: JWK?
+
+            init(from decoder: any Decoder) throws { self.key = try? JWK(from: decoder) }
+        }
+
+        var keys: [Item]
     }
 
     private struct Discovery: Decodable {

@@ -1,3 +1,4 @@
+internal import AccessControl
 package import AccessPolicy
 package import CacheModel
 internal import LayerKernels
@@ -6,15 +7,18 @@ internal import Synchronization
 /// The sessions that identity tokens were exchanged for: in memory only, as the digests of their tokens.
 ///
 /// A restart of the server ends them all; a client then exchanges its identity token again.
-package final class JobSessions: Sendable {
+package final class JobSessions: CredentialSource {
     /// The most sessions at once; beyond it the one that ends first makes room.
     private static let limit = 100_000
     /// What every session's token starts with.
     package static let prefix = "tarns_"
 
     private struct Session {
-        var credential: Credential
+        var identity: JobIdentity
         var expiresAt: Timestamp
+        /// What the identity was made of.
+        var claims: Claims
+        var issuer: String
     }
 
     private let sessions = Mutex<[Digest: Session]>([:])
@@ -25,7 +29,13 @@ package final class JobSessions: Sendable {
     /// Begins a session.
     ///
     /// - Returns: Its token, which nobody can see again.
-    package func begin(_ credential: Credential, until end: Timestamp, at now: Timestamp) -> String {
+    package func begin(
+        _ identity: JobIdentity,
+        from claims: Claims,
+        of issuer: String,
+        until end: Timestamp,
+        at now: Timestamp
+    ) -> String {
         var generator = SystemRandomNumberGenerator()
         let secret = (0..<4).map { _ in
             let digits = String(generator.next() as UInt64, radix: 16)
@@ -34,7 +44,7 @@ package final class JobSessions: Sendable {
         let token = Self.prefix + secret.joined()
         self.sessions.withLock { sessions in
             if sessions.count >= Self.limit { Self.makeRoom(in: &sessions, at: now) }
-            sessions[Self.digest(token)] = Session(credential: credential, expiresAt: end)
+            sessions[Self.digest(token)] = Session(identity: identity, expiresAt: end, claims: claims, issuer: issuer)
         }
         return token
     }
@@ -45,9 +55,21 @@ package final class JobSessions: Sendable {
         let digest = Self.digest(secret)
         return self.sessions.withLock { sessions in
             guard let session = sessions[digest] else { return nil }
-            if now < session.expiresAt { return session.credential }
+            if now < session.expiresAt { return .job(session.identity) }
             sessions[digest] = nil
             return nil
+        }
+    }
+
+    /// Looks at all sessions again because the rules are others; those that `identify` has no identity for end.
+    func identifyAgain(_ identify: (Claims, _ issuer: String) -> JobIdentity?) {
+        self.sessions.withLock { sessions in
+            sessions = sessions.compactMapValues { session in
+                guard let identity = identify(session.claims, session.issuer) else { return nil }
+                var session = session
+                session.identity = identity
+                return session
+            }
         }
     }
 

@@ -32,23 +32,28 @@ package struct TokenVerifier: Sendable {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3, let header: Header = Self.decode(parts[0]), let claims: Claims = Self.decode(parts[1])
         else { throw .malformed }
+        guard header.crit == nil else { throw .malformed }
         guard let algorithm = header.alg, let keyType = Self.algorithms[algorithm] else { throw .algorithm }
-        guard let (issuer, keys) = self.issuers.first(where: { $0.issuer.url == claims.text("iss") }) else {
-            throw .unknownIssuer
-        }
+        guard
+            let (issuer, keys) = self.issuers.first(where: { pair in
+                claims.text("iss").map { $0.hasSameBytes(as: pair.issuer.url) } ?? false
+            })
+        else { throw .unknownIssuer }
         guard let name = header.kid else { throw .unknownKey }
         let key = try await keys.key(name, at: now)
         // A key is for one kind of signature, whatever a token says.
         guard key.keyType == keyType, key.algorithm.map({ $0.rawValue == algorithm }) ?? true else { throw .algorithm }
         try await Self.requireSignature(of: token, by: key, algorithm)
         try Self.requireTimes(claims, at: Double(now.milliseconds) / 1_000)
-        guard claims.list("aud").contains(issuer.audience) else { throw .audience }
+        guard claims.list("aud").contains(where: { $0.hasSameBytes(as: issuer.audience) }) else { throw .audience }
         return (issuer, claims)
     }
 
     private struct Header: Decodable {
         var alg: String?
         var kid: String?
+        /// Extensions that a reader must understand (RFC 7515, 4.1.11); none is known here.
+        var crit: [String]?
     }
 
     /// What is signed: the claims were read before and are compared by nobody else.

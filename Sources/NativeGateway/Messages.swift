@@ -194,6 +194,15 @@ extension Message {
     )
 
     private static let tokens = [
+        Message("ExchangeRequest", "Exchanges an identity token.", [.required("token", .string)]),
+        Message(
+            "ExchangeResponse",
+            "A job's session; nothing on a server that needs none.",
+            [
+                .optional("token", .string), .optional("expiresAt", .moment), .optional("project", .string),
+                .optional("scope", .string), .optional("tier", .string),
+            ]
+        ),
         Message(
             "MakeTokenRequest",
             "Makes a token.",

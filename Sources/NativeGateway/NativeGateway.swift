@@ -5,6 +5,7 @@ package import GatewayKit
 internal import HTTPTypes
 package import Hummingbird
 internal import NIOCore
+package import JobIdentities
 internal import NativeAPI
 
 /// The native API under `/v1`, and what operators ask the server: `/healthz`, `/readyz`, `/metrics`.
@@ -21,6 +22,7 @@ package struct NativeGateway: Gateway {
     let metrics: Metrics
     let probe: ServerProbe
     let control: AccessControl
+    let exchange: IdentityExchange
     let ledger = TransferLedger()
     let uploads: AdmissionGate
     let uploadShare = UploadShare()
@@ -37,18 +39,21 @@ package struct NativeGateway: Gateway {
     ///   - metrics: Where restores and transfers are counted.
     ///   - probe: What the server knows of its own health.
     ///   - control: Who may do what.
+    ///   - exchange: Where identity tokens become sessions.
     package init(
         service: CacheService,
         limits: NativeLimits,
         metrics: Metrics,
         probe: ServerProbe,
-        control: AccessControl
+        control: AccessControl,
+        exchange: IdentityExchange
     ) {
         self.service = service
         self.limits = limits
         self.metrics = metrics
         self.probe = probe
         self.control = control
+        self.exchange = exchange
         self.uploads = AdmissionGate(limit: limits.uploads)
         self.hotAnswers = HotAnswers(visibility: service.visibility, lifetime: limits.hotLifetime)
         metrics.declare("tarn_resolve_total", .counter, "Resolved restores by result.")
@@ -61,7 +66,7 @@ package struct NativeGateway: Gateway {
     /// All endpoints, in the order of the document.
     var endpoints: [Endpoint] {
         self.restoreEndpoints + self.blobEndpoints + self.saveEndpoints + self.entryEndpoints + self.layerEndpoints
-            + self.tokenEndpoints + self.serverEndpoints + self.auditEndpoints
+            + self.authEndpoints + self.tokenEndpoints + self.serverEndpoints + self.auditEndpoints
     }
 
     /// The routes of all endpoints.

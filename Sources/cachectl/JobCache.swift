@@ -28,11 +28,13 @@ struct JobCache: Sendable {
                 ResolveRequest.Pattern(key: try key.cacheKey(), provenance: self.settings.provenance(of: key))
             }
             var request = RestoreJob.Request(keys: patterns, places: self.settings.places)
-            request.scope = self.settings.requestedScope
             request.cacheDirectory = self.settings.cacheDirectory
             request.trust = try TrustPolicy.read()
-            let result = try await self.settings.withClient("cachectl") { client in
-                try await RestoreJob(client: client, request: request, report: { self.tell($0, "Restoring") }).run()
+            let result = try await self.settings.withClient("cachectl") { [request] client in
+                var request = request
+                request.scope = self.settings.requestedScope(of: client)
+                return try await RestoreJob(client: client, request: request, report: { self.tell($0, "Restoring") })
+                    .run()
             }
             self.log.endProgress()
             return self.tell(result, asked: patterns[0].key)
@@ -71,13 +73,14 @@ struct JobCache: Sendable {
                 paths: paths,
                 places: self.settings.places
             )
-            request.scope = self.settings.requestedScope
             request.cacheDirectory = self.settings.cacheDirectory
             request.allowsSecrets = self.allowsSecrets
             request.signingKey = try KeyFiles.signingKey(nil)
             request.producer = self.settings.producer
-            let result = try await self.settings.withClient("cachectl") { client in
-                try await SaveJob(client: client, request: request, report: { self.tell($0, "Saving") }).run()
+            let result = try await self.settings.withClient("cachectl") { [request] client in
+                var request = request
+                request.scope = self.settings.requestedScope(of: client)
+                return try await SaveJob(client: client, request: request, report: { self.tell($0, "Saving") }).run()
             }
             self.log.endProgress()
             return try self.tell(result, secrets: &secrets)

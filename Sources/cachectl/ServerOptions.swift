@@ -15,7 +15,7 @@ struct ServerOptions: ParsableArguments {
         // Lists show every scope unless somebody names one.
         let listedScope = self.connection.scope == nil ? nil : settings.scope
         return try await settings.withClient("cachectl") { client in
-            let server = Server(client, scope: settings.requestedScope, listedScope: listedScope)
+            let server = Server(client, scope: settings.requestedScope(of: client), listedScope: listedScope)
             return try await body(
                 Session(server: server, settings: settings, output: Output(), wantsJSON: self.json, now: .current)
             )

@@ -120,12 +120,13 @@ struct RestoreCache: AsyncParsableCommand {
         guard !patterns.isEmpty else { return nil }
         var request = RestoreJob.Request(keys: patterns, places: settings.places)
         request.target = self.to.map { settings.places.absolutePath(of: $0) }
-        request.scope = settings.requestedScope
         request.isDryRun = self.dryRun
         request.trust = try self.trust.policy()
         request.cacheDirectory = settings.cacheDirectory
-        return try await settings.withClient("restore_cache") { client in
-            try await RestoreJob(client: client, request: request, report: { report.tell($0) }).run()
+        return try await settings.withClient("restore_cache") { [request] client in
+            var request = request
+            request.scope = settings.requestedScope(of: client)
+            return try await RestoreJob(client: client, request: request, report: { report.tell($0) }).run()
         }
     }
 

@@ -108,7 +108,6 @@ struct SaveCache: AsyncParsableCommand {
             paths: paths,
             places: settings.places
         )
-        request.scope = settings.requestedScope
         request.timeToLive = self.ttl.flatMap { Quantity.duration($0) }
         request.replaces = self.replace
         request.allowsEmpty = self.allowEmpty
@@ -138,7 +137,9 @@ struct SaveCache: AsyncParsableCommand {
         let result: SaveResult
         do {
             result = try await settings.withClient("save_cache") { client in
-                try await SaveJob(client: client, request: request, report: { report.tell($0) }).run()
+                var request = request
+                request.scope = settings.requestedScope(of: client)
+                return try await SaveJob(client: client, request: request, report: { report.tell($0) }).run()
             }
             report.tell(result)
             if self.json { try Output().json(SaveDocument(result)) }

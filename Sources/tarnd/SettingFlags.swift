@@ -28,6 +28,12 @@ struct BasicsFlags: ParsableArguments {
     var publicMetrics = false
 
     @Option(
+        name: .customLong("access"),
+        help: ArgumentHelp("who is trusted with what (default: access.yml in the data folder)", valueName: "FILE")
+    )
+    var access: String?
+
+    @Option(
         name: .customLong("tls-certificate"),
         help: ArgumentHelp(
             "PEM file with the certificate and those between it and its authority; read again when it changes",
@@ -97,6 +103,7 @@ struct BasicsFlags: ParsableArguments {
             "listen": self.listen,
             "port-file": self.portFile,
             "insecure-open": self.insecureOpen ? "true" : nil,
+            "access": self.access,
             "tls-certificate": self.tlsCertificate,
             "tls-key": self.tlsKey,
             "trusted-proxies": self.trustedProxies,

@@ -64,13 +64,13 @@ struct SettingsTests {
             "CIRCLE_PR_USERNAME": "eve", "CIRCLE_PR_REPONAME": "shop", "CIRCLE_PR_NUMBER": "7",
         ]
         let open = try self.read(fork)
-        #expect(open.requestedScope == open.scope && open.scope != .shared)
+        #expect(open.requestedScope(hasCredential: false) == open.scope && open.scope != .shared)
         let token = ["TARN_TOKEN": "tarn_x"]
-        #expect(try self.read(fork.merging(token) { $1 }).requestedScope == nil)
-        #expect(try self.read(token, "--scope", "pr/7").requestedScope?.text == "pr/7")
-        #expect(try self.read(["TARN_SCOPE": "pr/8"].merging(token) { $1 }).requestedScope?.text == "pr/8")
+        #expect(try self.read(fork.merging(token) { $1 }).requestedScope(hasCredential: true) == nil)
+        #expect(try self.read(token, "--scope", "pr/7").requestedScope(hasCredential: true)?.text == "pr/7")
+        #expect(try self.read(["TARN_SCOPE": "pr/8"].merging(token) { $1 }).requestedScope(hasCredential: true)?.text == "pr/8")
         try self.write(project: "scope: branch/main\n")
-        #expect(try self.read(token).requestedScope?.text == "branch/main")
+        #expect(try self.read(token).requestedScope(hasCredential: true)?.text == "branch/main")
     }
 
     @Test func `an empty variable counts as not set`() throws {

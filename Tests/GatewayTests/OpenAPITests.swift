@@ -88,7 +88,7 @@ import Testing
         readChain: []
     )
 
-    @Test func `every operation says whether it needs a credential, and three need none`() async throws {
+    @Test func `every operation says whether it needs a credential, and four need none`() async throws {
         try await TestServer.run { server in
             let paths = try #require(try await self.document(server)["paths"] as? [String: [String: [String: Any]]])
             var open: Set<String> = []
@@ -96,11 +96,13 @@ import Testing
                 for (method, operation) in operations {
                     let security = try #require(operation["security"] as? [Any], "\(method) \(path)")
                     let answers = try #require(operation["responses"] as? [String: Any])
-                    #expect((answers["401"] == nil) == security.isEmpty && (answers["403"] == nil) == security.isEmpty)
+                    #expect((answers["403"] == nil) == security.isEmpty)
+                    // What is exchanged is a credential itself.
+                    #expect((answers["401"] == nil) == (security.isEmpty && path != "/v1/auth/exchange"))
                     if security.isEmpty { open.insert(path) }
                 }
             }
-            #expect(open == ["/healthz", "/readyz", "/v1/openapi.json"])
+            #expect(open == ["/healthz", "/readyz", "/v1/auth/exchange", "/v1/openapi.json"])
         }
     }
 
@@ -198,6 +200,11 @@ import Testing
             ("CollectResponse", CollectResponse(removedEntries: 0, deletedBlobs: 0, freedBytes: 0, storedBytes: 0)),
             ("SuspectsRequest", SuspectsRequest(digests: [])),
             ("SuspectsResponse", SuspectsResponse(damaged: 1)),
+            ("ExchangeRequest", ExchangeRequest(token: "t")),
+            (
+                "ExchangeResponse",
+                ExchangeResponse(token: "t", expiresAt: .current, project: entry.project, scope: .shared, tier: "main")
+            ),
             (
                 "MakeTokenRequest",
                 MakeTokenRequest(name: "n", role: "job", projects: "*", scope: "s", actions: [], ttlSeconds: 1)
