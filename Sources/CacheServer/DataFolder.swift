@@ -117,6 +117,7 @@ package final class DataFolder: Sendable {
 
     /// Makes a folder a data folder.
     static func mark(_ path: String) throws {
+        for name in try self.names(in: path) where self.isUnfinishedMark(name) { unlink("\(path)/\(name)") }
         try AtomicFile.write("{\"format\": \(Self.format)}\n", to: path + "/tarn.json")
         try AtomicFile.syncFolder(path)
     }
@@ -131,12 +132,18 @@ package final class DataFolder: Sendable {
 
     /// Refuses a folder that has anything of its own.
     static func requireEmpty(_ path: String) throws {
-        for name in try self.names(in: path) where !["tarn.lock", "lost+found"].contains(name) {
+        for name in try self.names(in: path)
+        where !["tarn.lock", "lost+found"].contains(name) && !self.isUnfinishedMark(name) {
             throw CacheError(
                 .invalidRequest,
                 "folder '\(path)' has '\(name)' and no tarn.json: it belongs to something else; name an empty folder"
             )
         }
+    }
+
+    /// Whether a name is that of a marker whose writer was killed.
+    private static func isUnfinishedMark(_ name: String) -> Bool {
+        name.hasPrefix("tarn.json.") && name.hasSuffix(".tmp")
     }
 
     /// The names in a folder; none if it is not there.

@@ -76,6 +76,7 @@ final class VolumeWatch: Sendable {
         volume.freeBytes = { self.freeBytes }
         volume.minimumFreeBytes = self.minimumFreeBytes
         volume.patience = Self.uploadPatience
+        volume.writers = self.threads
         volume.releaseBallast = { self.releaseBallast() }
         volume.writeFailed = { self.note($0) }
         return volume

@@ -3,6 +3,7 @@ internal import LayerFiles
 internal import LayerFormat
 internal import LayerKernels
 package import NIOCore
+internal import NIOPosix
 package import StorageInterface
 
 /// What somebody wants to be made of a tar.
@@ -69,15 +70,20 @@ extension CacheService {
     private func spool<Body: AsyncSequence & Sendable>(_ body: Body) async throws -> SpooledTree
     where Body.Element == ByteBuffer {
         let limit = self.configuration.maximumEntrySize
-        let spool = UploadSpool(
-            try TarSpool(
-                directory: self.configuration.spoolDirectory,
-                limits: TarLimits(totalSize: limit),
-                spoolLimit: limit
+        let directory = self.configuration.spoolDirectory
+        let spool = try await self.spooling {
+            try UploadSpool(
+                TarSpool(directory: directory, limits: TarLimits(totalSize: limit), spoolLimit: limit)
             )
-        )
-        for try await piece in body { try await self.offload { try spool.write(piece) } }
-        return try await self.offload { try spool.finish() }
+        }
+        for try await piece in body { try await self.spooling { try spool.write(piece) } }
+        return try await self.spooling { try spool.finish() }
+    }
+
+    /// Runs a write of the spool on the threads of writers: a disk that hangs must not take those of readers.
+    private func spooling<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+        let threads = self.configuration.volume.writers ?? self.threads
+        return try await self.writing { try await threads.runIfActive(work) }
     }
 
     private func save(

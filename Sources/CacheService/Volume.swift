@@ -1,5 +1,6 @@
 package import CacheModel
 internal import StorageInterface
+package import NIOPosix
 
 /// What the service asks and tells about the disk under the stores.
 package struct Volume: Sendable {
@@ -13,6 +14,9 @@ package struct Volume: Sendable {
     package var writeFailed: @Sendable (CacheError) -> Void = { _ in }
     /// How long a client waits for the disk before it is told to come back later; `nil` for as long as it takes.
     package var patience: Duration?
+
+    /// The threads on which spools are written, so that a disk that hangs does not take those of readers.
+    package var writers: NIOThreadPool?
 
     package init() {}
 }

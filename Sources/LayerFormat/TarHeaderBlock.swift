@@ -41,8 +41,11 @@ struct TarHeaderBlock {
         _ = try self.number(in: 108..<116, "user id")
         _ = try self.number(in: 116..<124, "group id")
         // Some readers take it for the start of the path, whatever the header's dialect is.
-        guard self.dialect != .v7 || self.bytes[345..<500].allSatisfy({ $0 == 0 }) else {
-            throw Malformed(problem: "it has a path prefix, but its header is of a form that has none")
+        let keepsOtherThingsThere = self.dialect == .gnu && [UInt8(ascii: "S"), 0x4b, 0x4c].contains(self.typeFlag)
+        guard self.dialect == .ustar || keepsOtherThingsThere || self.bytes[345..<500].allSatisfy({ $0 == 0 }) else {
+            throw Malformed(
+                problem: "it has bytes where others have a path prefix; write the tar with --format=posix"
+            )
         }
     }
 

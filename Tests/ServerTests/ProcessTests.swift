@@ -70,6 +70,19 @@ import Testing
         }
     }
 
+    @Test func `a folder whose very first start was killed is used`() async throws {
+        try await Self.offload {
+            try self.withFolder { folder in
+                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+                try Data().write(to: URL(filePath: folder + "/tarn.json.77.tmp"))
+                let (server, _) = try self.start(folder)
+                server.terminate()
+                server.waitUntilExit()
+                #expect(!FileManager.default.fileExists(atPath: folder + "/tarn.json.77.tmp"))
+            }
+        }
+    }
+
     @Test func `tokens are made, listed and revoked while no server has the folder`() async throws {
         try await Self.offload {
             try self.withFolder { folder in
