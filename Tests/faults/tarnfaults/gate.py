@@ -29,7 +29,7 @@ NUMBERS = {  # x86_64
 }
 NAMES = {number: name for name, number in NUMBERS.items()}
 ON_DESCRIPTOR = {"write", "pwrite64", "writev", "pwritev", "pwritev2", "fsync", "fdatasync", "ftruncate", "fallocate",
-                 "read", "pread64", "preadv2", "fchmod", "sync_file_range", "syncfs", "close"}
+                 "read", "pread64", "preadv2", "fchmod", "sync_file_range", "syncfs", "close", "sendto", "sendmsg"}
 ON_PATH = {"rename": 0, "mkdir": 0, "rmdir": 0, "link": 0, "unlink": 0, "symlink": 1, "truncate": 0, "openat": 1,
            "mkdirat": 1, "unlinkat": 1, "renameat": 1, "renameat2": 1, "linkat": 1, "symlinkat": 2, "utimensat": 1,
            "openat2": 1, "fchmodat": 1}

@@ -66,9 +66,11 @@ def difference(expected, actual):
 
 
 def flip(path, random, bits=1):
-    """Flips one bit (or some) of a file; the offset of the last."""
+    """Flips one bit (or some) of a file; the offset of the last. An empty file has none."""
     size = os.path.getsize(path)
     position = 0
+    if not size:
+        return position
     with open(path, "r+b") as file:
         for _ in range(bits):
             position = random.randrange(size)

@@ -77,6 +77,8 @@ def verify(context, tally, server, history, where, cycle, lossy):
     except NotStarted as error:
         tally.violation(f"{where}: {error}")
         return False
+    if context.planted("other bytes"):
+        history.size = lambda key: 7
     client = server.api()
     touched = [key for key in history.issued if key.startswith(f"c{cycle}-")]
     older = [key for key in history.issued if not key.startswith(f"c{cycle}-")]

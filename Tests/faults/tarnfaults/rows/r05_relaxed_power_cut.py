@@ -10,7 +10,7 @@ from .r04_power_cut_under_load import LossyLoad, cut_often
 
 
 @row(5, "relaxed-power-cut", "power cut of a server with relaxed durability",
-     "nothing wrong is served; losses are misses", plants=("flipped blob",))
+     "nothing wrong is served; losses are misses", plants=("other bytes",))
 def run(context, tally):
     total = {}
     cut_often(context, tally, "ext4", 2 if context.plant else context.size(5, 20), "relaxed", total, lossy=True)

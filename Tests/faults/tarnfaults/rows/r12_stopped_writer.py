@@ -56,7 +56,7 @@ def stopped(context, tally, hours, must, point):
         os.kill(run.child, signal.SIGSTOP)
         held.append(call.name)
 
-    counter = gate.Counter("", point, hold, calls=("sendto", "sendmsg", "writev"))
+    counter = gate.Counter("socket:", point, hold, calls=("write", "writev", "sendto", "sendmsg"))
     counter.armed = True
     run = gate.Gate(job.command("save_cache", "--strict", "--json", "--key", "k", "--path", "tree"), counter,
                     environment=job.environment(), output=subprocess.DEVNULL, folder=job.folder)
@@ -85,6 +85,9 @@ def stopped(context, tally, hours, must, point):
     if status == 0:
         wrong = trees.difference(expected, trees.snapshot(job.path()))
         tally.hold(outcome == "hit" and not wrong, f"{where}: {outcome} {wrong}: {job.said}")
+        ahead = server.api().entries()[0]["createdAt"] / 1000 - time.time()
+        if ahead < hours * 3600 - 60:
+            raise RuntimeError(f"the server's clock did not move: it is {ahead:.0f} s ahead")
     else:
         tally.hold(outcome == "miss", f"{where}: the save failed, and the restore says {outcome}: {job.said}")
     server.stop()
