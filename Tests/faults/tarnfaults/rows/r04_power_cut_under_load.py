@@ -12,6 +12,7 @@ import time
 
 from .. import mounts
 from ..board import row
+from ..context import command
 from ..history import History
 from ..mounts import Loop
 from ..server import NotStarted, Server
@@ -45,6 +46,9 @@ def cut_often(context, tally, kind, cycles, durability, total, lossy=False):
             load = (LossyLoad if lossy else CutLoad)(server, history, [f"c{cycle}-w{number}" for number in range(CLIENTS)], tally)
             load.start()
             time.sleep(random.uniform(0.1, 2.0))
+            if lossy:  # so that something survives, with the rest half written
+                command("sync", "-f", disk.folder)
+                time.sleep(random.uniform(0, 0.5))
             history.cut.set()
             disk.cut_power()
             server.kill()

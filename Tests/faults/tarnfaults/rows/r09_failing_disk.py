@@ -102,7 +102,7 @@ def slow(context, tally):
     server, history, client = prepared(context, disk.folder, saves=2)
     server.stop()
     disk.unmount()
-    device = Device(context, "--filter=delay", "file", disk.image, "wdelay=500ms")
+    device = Device(context, "--filter=delay", "file", disk.image, f"wdelay={context.size(200, 500)}ms")
     folder = device.mount(context, kind=None)
     server.data = os.path.join(folder, "data")
     server.start(timeout=180)

@@ -35,10 +35,12 @@ def attacked(context, tally, attack):
     history.save(client, "k")
     before, pid = memory(server.process.pid), server.process.pid
     seconds, count = context.size(15, 60), 1000
-    url = f"{server.url}/v1/openapi.json" if attack == "-H" else server.url + client.entry("k") + "/layers/0.tar"
-    command = ["slowhttptest", attack, "-c", str(count), "-r", "300", "-i", "3", "-l", str(seconds), "-u", url]
+    # Slow readers read stored bytes: what is tested is that they hold connections, not that they make work.
+    layer = server.url + client.entry("k") + "/layers/0.tar"
+    url = {"-H": f"{server.url}/v1/openapi.json", "-B": layer, "-X": f"{layer}.zst?form=canonical"}[attack]
+    command = ["slowhttptest", attack, "-c", str(count), "-r", "150", "-i", "3", "-l", str(seconds), "-u", url]
     command += {"-H": ["-t", "GET"], "-B": ["-t", "PUT", "-s", "8192"],
-                "-X": ["-w", "64", "-y", "128", "-n", "5", "-z", "8"]}[attack]
+                "-X": ["-w", "64", "-y", "128", "-n", "5", "-z", "8", "-k", "1"]}[attack]
     slow = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     context.defer(slow.kill)
     times, peak, descriptors = [], 0, 0
