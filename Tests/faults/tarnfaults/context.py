@@ -10,6 +10,16 @@ import tempfile
 
 PROGRAMS = ("tarnd", "cachectl", "save_cache", "restore_cache")
 
+ENOUGH_MEMORY = 3 << 30  # bytes of /dev/shm from which on rows work there
+
+
+def room(folder):
+    """Bytes that can still be written there; 0 if none can."""
+    if not os.access(folder, os.W_OK):
+        return 0
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
 
 class Context:
     """Made for one row; close() undoes everything in reverse order, also after a failure or Ctrl-C."""
@@ -18,7 +28,7 @@ class Context:
         self.root, self.programs, self.seed, self.quick, self.commit = root, programs, seed, quick, commit
         self.row, self.plant = row, plant
         self.stack = contextlib.ExitStack()
-        base = "/dev/shm" if memory and os.access("/dev/shm", os.W_OK) else None
+        base = "/dev/shm" if memory and room("/dev/shm") >= ENOUGH_MEMORY else None
         self.folder = tempfile.mkdtemp(prefix=f"tarn-faults-{row}-", dir=base)
         os.chmod(self.folder, 0o755)  # rows that drop root must reach what is in it
         self.defer(shutil.rmtree, self.folder, ignore_errors=True)

@@ -84,12 +84,12 @@ class Filler:
 
     def take_bytes(self):
         for size in (1 << 20, 4096):
-            with open(os.path.join(self.folder, f"{self.count}-{size}"), "wb", buffering=0) as file:
-                try:
+            try:
+                with open(os.path.join(self.folder, f"{self.count}-{size}"), "wb", buffering=0) as file:
                     while file.write(b"x" * size) == size:
                         pass
-                except OSError:
-                    pass
+            except OSError:
+                pass
 
     def free(self):
         for name in os.listdir(self.folder):
