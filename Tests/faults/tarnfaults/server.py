@@ -1,5 +1,6 @@
 """A tarnd that is started, killed, started again and checked."""
 
+import datetime
 import json
 import os
 import re
@@ -73,6 +74,11 @@ class Server:
     def tail(self, size=1500):
         with open(self.log, errors="replace") as file:
             return file.read()[-size:]
+
+    def clock(self):
+        """The wall clock of the server in seconds since 1970, as its newest log line has it."""
+        line = [line for line in self.tail(4000).splitlines() if line.startswith('{"time":')][-1]
+        return datetime.datetime.fromisoformat(json.loads(line)["time"].replace("Z", "+00:00")).timestamp()
 
     @property
     def runs(self):

@@ -37,7 +37,7 @@ def cut_often(context, tally, kind, cycles, durability, total, lossy=False):
     random = context.random(kind)
     mounts.require(f"mkfs.{kind}")
     with context.scope():
-        disk = Loop(context, kind, 512)
+        disk = Loop(context, kind, 4096)  # sparse; every blob takes a folder or two of its own
         history = CutHistory(lambda key: 200 + hash_of(key) % 40_000)
         server = Server(context, "--durability", durability, "--max-uploads", "64",
                         data=os.path.join(disk.folder, "data"))

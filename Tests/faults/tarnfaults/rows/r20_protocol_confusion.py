@@ -47,6 +47,7 @@ def run(context, tally):
             tally.hold(server.runs, f"{way}, {name}: the server ended")
             if context.plant and tally.violations:
                 return
+    dead_connections(tally, server)
     floods(context, tally, server, ports)
     tally.figure(vectors=number, ways=len(ports))
     tally.need(number >= 60, f"only {number} vectors, 60 are wanted")
@@ -135,6 +136,28 @@ def vectors():
                                        + h), False
     yield "a megabyte of head", lambda h: b"GET / HTTP/1.1\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n" + h, True
     yield "ten thousand headers", lambda h: b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 10_000 + b"\r\n" + h, True
+
+
+def dead_connections(tally, server):
+    """A connection that was answered and not closed must answer again: a proxy gives it to somebody else."""
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    for name, lines in (("h2c", b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"),
+                        ("websocket", b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+                        ("TLS/1.0", b"Connection: upgrade\r\nUpgrade: TLS/1.0\r\n"), ("nothing", b""),
+                        ("Expect", b"Expect: 100-continue\r\n"), ("TE", b"TE: trailers\r\n")):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=3) as connection:
+            try:
+                connection.sendall(head + lines + b"\r\n")
+                first = connection.recv(65536)
+                connection.sendall(head + b"\r\n")
+                again = connection.recv(65536) if b"close" not in first.lower() else OK
+                alive = again.startswith(OK) or not again
+            except ConnectionError:
+                alive = True  # closed, which a proxy sees
+            except OSError:
+                alive = False
+        tally.hold(alive, f"direct, after an Upgrade to {name}: the connection is kept and answers nothing")
+        tally.case()
 
 
 def floods(context, tally, server, ports):

@@ -6,6 +6,7 @@ of the running server; monotonic time is left alone. Without `ttl` no entry expi
 """
 
 import os
+import time
 
 from .. import trees
 from ..board import Skip, row
@@ -46,6 +47,8 @@ def jumped(context, tally, jump):
         for _ in range(3):
             answer = client.collect()
             tally.hold(answer is not None and answer[0] == 200, f"{jump}: a collection got {answer}")
+        if step != "+0" and abs(server.clock() - time.time()) < 3600:
+            raise RuntimeError("the server's clock did not move")
         history.audit(client, keys, tally, f"at {step} of {jump}")
         for key in keys[:5]:
             tally.hold(history.save(client, key)[0], f"{step} of {jump}: a save was refused")
