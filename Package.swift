@@ -22,6 +22,7 @@ let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swi
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -34,8 +35,19 @@ let package = Package(
         .executable(name: "restore_cache", targets: ["restore_cache"]),
         .executable(name: "save_cache", targets: ["save_cache"]),
         .executable(name: "cachectl", targets: ["cachectl"]),
-        // For Benchmarks/kernels.
-        .library(name: "TarnCore", targets: ["CacheModel", "KeyTemplates", "LayerFormat", "LayerKernels"]),
+        // For Benchmarks/kernels and Tests/Fuzz.
+        .library(
+            name: "TarnCore",
+            targets: ["AccessPolicy", "CacheModel", "KeyTemplates", "LayerFormat", "LayerKernels"]
+        ),
+        // For Tests/Fuzz: also what reads foreign bytes and has dependencies.
+        .library(
+            name: "TarnParsers",
+            targets: [
+                "AccessPolicy", "CacheModel", "JobContext", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels",
+                "NativeAPI",
+            ]
+        ),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -43,6 +55,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
@@ -139,7 +152,7 @@ let package = Package(
                 "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit", "LayerFormat", "NativeAPI",
                 "NativeGateway", "SQLiteCatalog", "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
-                nioPosix, serviceLifecycle, unixSignals, yams,
+                nioPosix, nioSSL, serviceLifecycle, unixSignals, yams,
             ],
             swiftSettings: strict
         ),
@@ -152,7 +165,7 @@ let package = Package(
             name: "CacheClient",
             dependencies: [
                 "CacheModel", "KeyTemplates", "LayerFiles", "LayerFormat", "LayerKernels", "NativeAPI",
-                asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+                asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL,
             ],
             swiftSettings: strict
         ),

@@ -143,7 +143,7 @@ extension Tier {
             return
         }
         if let branch = scope.text.dropping("branch/") {
-            self = branch == rules.defaultBranch ? .main : rules.isProtected(branch: branch) ? .release : .branch
+            self = rules.isDefault(branch: branch) ? .main : rules.isProtected(branch: branch) ? .release : .branch
         } else if scope.text.hasPrefix("tag/") {
             self = .tag
         } else if scope.text.hasPrefix("pr/") || scope.text.hasPrefix("fork/") {
@@ -195,7 +195,7 @@ public struct JobIdentity: Hashable, Sendable {
             principal.tier =
                 rules.mode == .shared
                 ? .branch
-                : branch == rules.defaultBranch ? .main : rules.isProtected(branch: branch) ? .release : .branch
+                : rules.isDefault(branch: branch) ? .main : rules.isProtected(branch: branch) ? .release : .branch
         case .tag(let tag) where self.isTrusted:
             principal.scope = rules.mode == .shared ? .shared : .tag(tag)
             principal.tier = rules.mode == .shared ? .branch : .tag

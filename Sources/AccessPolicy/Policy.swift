@@ -159,8 +159,9 @@ public enum Policy {
 }
 
 extension String {
-    /// What follows `prefix`, or `nil` if the text does not start with it.
+    /// What follows `prefix`, or `nil` if the text does not start with its bytes.
     func dropping(_ prefix: String) -> String? {
-        self.hasPrefix(prefix) ? String(self.dropFirst(prefix.count)) : nil
+        guard self.utf8.starts(with: prefix.utf8) else { return nil }
+        return String(Substring(self.utf8.dropFirst(prefix.utf8.count)))
     }
 }

@@ -50,28 +50,34 @@ public struct ProjectRules: Hashable, Sendable {
 
     /// Whether a branch is the default branch or another protected one.
     public func isProtected(branch: String) -> Bool {
-        branch == self.defaultBranch || self.protectedBranches.contains { NamePattern($0).matches(branch) }
+        self.isDefault(branch: branch) || self.protectedBranches.contains { NamePattern($0).matches(branch) }
     }
+
+    /// Whether a branch is the default branch: git tells branches apart that only look the same.
+    func isDefault(branch: String) -> Bool { branch.utf8.elementsEqual(self.defaultBranch.utf8) }
 }
 
-/// A name with `*` for any text, the empty one included.
+/// A name with `*` for any text, the empty one included; bytes are compared, as git does.
 struct NamePattern {
-    private let parts: [Substring]
+    private let parts: [ArraySlice<UInt8>]
 
-    init(_ text: String) { self.parts = text.split(separator: "*", omittingEmptySubsequences: false) }
+    init(_ text: String) {
+        self.parts = Array(text.utf8).split(separator: UInt8(ascii: "*"), omittingEmptySubsequences: false)
+    }
 
     /// Takes the leftmost place for each part, so the time is bounded by the product of the lengths.
     func matches(_ name: String) -> Bool {
+        let name = Array(name.utf8)
         guard self.parts.count > 1, let first = self.parts.first, let last = self.parts.last else {
-            return self.parts.first.map { $0 == name } ?? name.isEmpty
+            return self.parts.first.map { $0.elementsEqual(name) } ?? name.isEmpty
         }
-        guard name.hasPrefix(first) else { return false }
+        guard name.starts(with: first) else { return false }
         var rest = name.dropFirst(first.count)
-        for part in self.parts.dropFirst().dropLast() {
+        for part in self.parts.dropFirst().dropLast() where !part.isEmpty {
             guard let range = rest.firstRange(of: part) else { return false }
             rest = rest[range.upperBound...]
         }
-        return rest.hasSuffix(last)
+        return rest.count >= last.count && rest.suffix(last.count).elementsEqual(last)
     }
 }
 

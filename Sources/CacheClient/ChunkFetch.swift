@@ -103,7 +103,13 @@ struct ChunkFetch: Sendable {
         var waitingSince = clock.now
         try await self.client.fetchBlobs(batch.digests, lease: self.lease) { header, stored in
             result.downloadTime += clock.now - waitingSince
-            let times = try await offload { try self.write(header, stored) }
+            let times: (decode: Duration, write: Duration)
+            do {
+                times = try await offload { try self.write(header, stored) }
+            } catch let error as CacheError where error.code == .corrupt {
+                await cleanUp { try await self.client.reportSuspects([header.digest]) }
+                throw error
+            }
             result.bytes += stored.readableBytes
             result.chunks += 1
             result.decodeTime += times.decode

@@ -72,12 +72,13 @@ extension NativeClient {
 
     /// What went wrong with TLS; `nil` if the error is about something else.
     ///
-    /// The TLS library is the HTTP client's own affair, so its errors are known by their names only.
+    /// The HTTP client wraps the TLS library's errors, so they are known by their names only.
     private static func encryptionProblem(_ error: any Error) -> String? {
         guard String(reflecting: type(of: error)).hasPrefix("NIOSSL.") else { return nil }
         let text = "\(error)"
         if text.contains("CERTIFICATE_VERIFY_FAILED") || text.contains("failedToValidateHostname") {
-            return "its certificate is not trusted"
+            return "its certificate is not trusted or is not for this name; --ca-file or TARN_CA_FILE adds the "
+                + "certificate of a private authority"
         }
         if text.contains("WRONG_VERSION_NUMBER") { return "it does not speak TLS there; write http:// in its address" }
         return "TLS fails: \(text)"

@@ -40,11 +40,39 @@ extension NativeClient {
     }
 
     /// Uploads blob records.
+    ///
+    /// A transfer that breaks off goes on with the blobs that have not arrived.
     package func storeBlobs(_ records: ByteBuffer, session: String) async throws {
-        var request = NativeRequest(method: .POST, path: "\(self.projectPath)/blobs", query: [("session", session)])
-        request.contentType = BlobRecordCoding.mediaType
-        request.body = .bytes(records)
-        _ = try await self.ask(StoredBlobsResponse.self, request)
+        var rest = records
+        var isFirst = true
+        try await self.retrying {
+            if !isFirst { rest = try await self.missingRecords(of: rest, session: session) }
+            isFirst = false
+            guard rest.readableBytes > 0 else { return }
+            var request = NativeRequest(
+                method: .POST,
+                path: "\(self.projectPath)/blobs",
+                query: [("session", session)]
+            )
+            request.contentType = BlobRecordCoding.mediaType
+            request.body = .bytes(rest)
+            try await self.attempt(request) { _ in }
+        }
+    }
+
+    /// Those of the records that the server still lacks.
+    private func missingRecords(of records: ByteBuffer, session: String) async throws -> ByteBuffer {
+        var parser = BlobRecordParser()
+        parser.append(records)
+        var found: [(header: BlobRecordCoding.Header, bytes: ByteBuffer)] = []
+        while let record = try parser.next() { found.append((record.0, record.1)) }
+        let missing = try await self.missingBlobs(found.map(\.header.digest), session: session)
+        var rest = ByteBuffer()
+        for record in found where missing.contains(record.header.digest) {
+            rest.writeBytes(record.header.bytes)
+            rest.writeImmutableBuffer(record.bytes)
+        }
+        return rest
     }
 
     /// Fetches blobs and hands over each as soon as it is there, in the order of `digests`.
@@ -79,6 +107,17 @@ extension NativeClient {
                 throw CacheError(.unavailable, "\(self.server) ended a transfer \(rest.count) blobs too early")
             }
         }
+    }
+
+    /// Has the server look at blobs again that arrived wrong; tried once, because it only helps the next restore.
+    package func reportSuspects(_ digests: [Digest]) async throws {
+        var request = NativeRequest(
+            method: .POST,
+            path: "\(self.projectPath)/suspects",
+            contentType: "application/json"
+        )
+        request.body = .bytes(ByteBuffer(bytes: try NativeJSON.encode(SuspectsRequest(digests: digests))))
+        try await self.collect(request, attempts: 1, limit: .seconds(10))
     }
 
     /// Makes an entry visible.

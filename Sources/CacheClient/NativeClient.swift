@@ -23,6 +23,8 @@ package final class NativeClient: Sendable {
         package var firstPause = 0.1
         /// The proxy on the way, if any.
         package var proxy: ProxyAddress?
+        /// An authority that is trusted besides those of the system, if any.
+        package var authority: PrivateAuthority?
         /// The credential that is sent, if any.
         package var token: String?
         /// What the client says it is.
@@ -52,6 +54,7 @@ package final class NativeClient: Sendable {
             )
         )
         configuration.httpVersion = .http1Only
+        configuration.tlsConfiguration = options.authority?.configuration
         configuration.proxy = options.proxy?.configuration
         configuration.connectionPool.retryConnectionEstablishment = false
         self.http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)

@@ -88,18 +88,25 @@ package struct RestoreJob: Sendable {
 
     private func restore(_ layer: Layer, lease: String?, into result: inout RestoreResult) async throws {
         let folder = self.request.target ?? self.request.places.folder(of: layer.anchor)
-        let recipe = try await self.recipe(of: layer, lease: lease, into: &result)
-        let restorer = try await self.restorer(layer, recipe, folder: folder, lease: lease, into: &result)
+        let (recipe, recipeBlob) = try await self.recipe(of: layer, lease: lease, into: &result)
+        let (restorer, digestsBlob) = try await self.restorer(
+            layer,
+            recipe,
+            folder: folder,
+            lease: lease,
+            into: &result
+        )
         let plan = try await offload { try restorer.plan() }
         result.chunksTotal += recipe.chunks.count
         result.paths.append(folder == "/" ? "/" + layer.path : layer.path == "." ? folder : "\(folder)/\(layer.path)")
-        self.saveStatCache(plan, folder: folder, path: layer.path)
+        if plan.isAlreadyRight { self.remember(plan.statCache, layer, folder: folder) }
         guard !self.request.isDryRun else {
             result.add(plan, of: recipe)
             return
         }
         guard !plan.isAlreadyRight else {
             result.filesKept += plan.filesToKeep
+            try await offload { restorer.removeLeftovers() }
             return
         }
         let fetch = ChunkFetch(
@@ -117,19 +124,27 @@ package struct RestoreJob: Sendable {
             let counters = try await offload { try restorer.finish() }
             result.add(counters, fetched)
             result.writeTime += clock.now - start
+            self.remember(restorer.statCache, layer, folder: folder)
+            self.remember(recipeBlob, digestsBlob, layer, folder: folder)
         } catch {
             await cleanUp { try await offload { restorer.abort() } }
             throw error
         }
     }
 
-    private func recipe(of layer: Layer, lease: String?, into result: inout RestoreResult) async throws -> Recipe {
+    private func recipe(
+        of layer: Layer,
+        lease: String?,
+        into result: inout RestoreResult
+    ) async throws -> (
+        Recipe, blob: [UInt8]
+    ) {
         let blobs = try await self.fetch([layer.recipe], lease: lease, into: &result)
         let recipe = try await offload { try Recipe(decoding: blobs[0]) }
         guard recipe.treeDigest == layer.treeDigest else {
             throw CacheError(.corrupt, "the recipe of '\(layer.path)' is that of another tree")
         }
-        return recipe
+        return (recipe, blobs[0])
     }
 
     private func restorer(
@@ -138,15 +153,16 @@ package struct RestoreJob: Sendable {
         folder: String,
         lease: String?,
         into result: inout RestoreResult
-    ) async throws -> TreeRestorer {
-        let mayReuse = pathExists(layer.path == "." ? folder : "\(folder)/\(layer.path)")
-        let wanted = [layer.stamps] + (mayReuse ? [recipe.contentDigests] : [])
-        let blobs = try await self.fetch(wanted, lease: lease, into: &result)
+    ) async throws -> (TreeRestorer, digestsBlob: [UInt8]?) {
         let directory = self.request.cacheDirectory
-        return try await offload {
+        let mayReuse = pathExists(layer.path == "." ? folder : "\(folder)/\(layer.path)")
+        let needsDigests = mayReuse || directory != nil
+        let wanted = [layer.stamps] + (needsDigests ? [recipe.contentDigests] : [])
+        let blobs = try await self.fetch(wanted, lease: lease, into: &result)
+        let restorer = try await offload {
             let stamps = try Stamps(decoding: blobs[0], for: recipe.members)
             let files = recipe.members.indices.count { recipe.members.kind(at: $0) == .file }
-            let digests = mayReuse ? try ContentDigests.decode(blobs[1], count: files) : nil
+            let digests = needsDigests ? try ContentDigests.decode(blobs[1], count: files) : nil
             var options = TreeRestorer.Options()
             if mayReuse, let directory {
                 options.statCache = StatCache.load(from: directory, anchor: folder, path: layer.path)
@@ -160,11 +176,25 @@ package struct RestoreJob: Sendable {
                 options: options
             )
         }
+        return (restorer, needsDigests ? blobs[1] : nil)
     }
 
-    private func saveStatCache(_ plan: RestorePlan, folder: String, path: String) {
-        guard let directory = self.request.cacheDirectory, plan.isAlreadyRight else { return }
-        try? plan.statCache.save(to: directory, anchor: folder, path: path)
+    /// A stat cache only saves time; one that cannot be written is no reason to fail.
+    private func remember(_ cache: StatCache, _ layer: Layer, folder: String) {
+        guard let directory = self.request.cacheDirectory else { return }
+        try? cache.save(to: directory, anchor: folder, path: layer.path)
+    }
+
+    /// Remembers how the tree was cut, so that a save of it reads only what the job has changed.
+    private func remember(_ recipe: [UInt8], _ contentDigests: [UInt8]?, _ layer: Layer, folder: String) {
+        guard let directory = self.request.cacheDirectory, let contentDigests else { return }
+        try? ChunkMemory.save(
+            recipe: recipe,
+            contentDigests: contentDigests,
+            to: directory,
+            anchor: folder,
+            path: layer.path
+        )
     }
 
     /// Fetches small blobs into memory, checked.

@@ -25,6 +25,11 @@ public struct CacheKey: Hashable, Sendable {
     }
 }
 
+extension CacheKey {
+    /// Compares bytes, as stores do; Swift's strings are also equal if they only look the same.
+    public static func == (one: Self, other: Self) -> Bool { one.text.hasBytes(of: other.text) }
+}
+
 extension CacheKey: CustomStringConvertible {
     /// The key's text.
     public var description: String { self.text }
@@ -115,6 +120,27 @@ public struct Scope: Hashable, Sendable {
     }
 
     private init(unchecked text: String) { self.text = text }
+
+    /// How the scopes begin that anybody who can open a pull request, and any person at a terminal, may get to write.
+    public static let unprotectedPrefixes = ["pr/", "fork/", "dev/"]
+
+    /// Whether what is saved here must not push out what others rely on.
+    public var isUnprotected: Bool {
+        Self.unprotectedPrefixes.contains { self.text.utf8.starts(with: $0.utf8) }
+    }
+}
+
+extension Scope {
+    /// Compares bytes, as stores do; Swift's strings are also equal if they only look the same.
+    public static func == (one: Self, other: Self) -> Bool { one.text.hasBytes(of: other.text) }
+}
+
+extension String {
+    /// Whether two texts are the same bytes; equal bytes have equal hash values.
+    fileprivate func hasBytes(of other: String) -> Bool {
+        // The first comparison is the fast one.
+        self == other && self.utf8.elementsEqual(other.utf8)
+    }
 }
 
 extension Scope: CustomStringConvertible {

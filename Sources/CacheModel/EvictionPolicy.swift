@@ -19,19 +19,30 @@ public struct EvictionPolicy: Hashable, Sendable {
     public var smallEntryLimit: Int
     /// The share of the budget, 0 to 1, that large entries may not take from small ones.
     public var smallEntryShare: Double
+    /// The share of the budget, 0 to 1, that unprotected scopes hold at most, all of them together.
+    public var unprotectedShare: Double
+    /// The most bytes that unprotected scopes may keep in this collection, or `nil` for no limit.
+    public var unprotectedBudget: Int?
+    /// Whether entries of protected scopes may be evicted, too: not to make room for an unprotected one.
+    public var evictsProtected = true
 
     /// Creates a policy.
     public init(
         budget: Int? = nil,
         projectBudget: Int? = nil,
         smallEntryLimit: Int = 8 * 1_048_576,
-        smallEntryShare: Double = 0.1
+        smallEntryShare: Double = 0.1,
+        unprotectedShare: Double = 0.25
     ) {
         self.budget = budget
         self.projectBudget = projectBudget
         self.smallEntryLimit = smallEntryLimit
         self.smallEntryShare = smallEntryShare
+        self.unprotectedShare = unprotectedShare
     }
+
+    /// The bytes of a budget that unprotected scopes hold at most.
+    public func unprotectedBytes(of budget: Int) -> Int { Int(Double(budget) * self.unprotectedShare) }
 
     /// The class of an entry whose layers have `size` bytes.
     public func sizeClass(ofEntrySize size: Int) -> SizeClass {

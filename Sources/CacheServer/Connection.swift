@@ -1,3 +1,4 @@
+internal import GatewayKit
 internal import Hummingbird
 internal import HummingbirdCore
 internal import Logging
@@ -5,11 +6,12 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
+internal import NIOSSL
 
 /// How the server speaks HTTP/1.1 on a connection.
 ///
 /// Hummingbird's own channel fixes the receive buffer at 64 KiB and has no answer to `Expect`. The pipeline, from the
-/// socket: NIO's codec, ``HeadAnswers``, ``ConnectionGuard``, ``FastPath``, and Hummingbird.
+/// socket: ``ConnectionDoor``, TLS if there is a certificate, NIO's codec, ``HeadAnswers``, ``ConnectionGuard``, ``FastPath``, and Hummingbird.
 struct Connection: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -20,6 +22,11 @@ struct Connection: HTTPChannelHandler {
     let timeouts: ServerConfiguration.Timeouts
     let maximumHeaderSize: Int
     let fastPath: FastPath.Environment
+    let census: ConnectionCensus
+    /// Connections that were closed because their address has too many.
+    let refused: Metrics.Counter
+    /// What makes the connection encrypted, if it is to be.
+    let certificates: Certificates?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
@@ -41,6 +48,10 @@ struct Connection: HTTPChannelHandler {
             limits.maxHeaderListSize = self.maximumHeaderSize
             limits.maxHeaderFieldCount = 100
             let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandler(ConnectionDoor(self.census, refused: self.refused, logger: logger))
+            if let context = self.certificates?.current {
+                try pipeline.addHandler(NIOSSLServerHandler(context: context))
+            }
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false,
                 withErrorHandling: false,
@@ -49,9 +60,9 @@ struct Connection: HTTPChannelHandler {
                 withDecoderLimitConfiguration: limits
             )
             try pipeline.addHandler(HeadAnswers())
-            try pipeline.addHandler(ConnectionGuard(timeouts: self.timeouts, logger: logger))
+            try pipeline.addHandler(ConnectionGuard(timeouts: self.timeouts, census: self.census, logger: logger))
             try pipeline.addHandler(FastPath(self.fastPath))
-            try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+            try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: self.certificates != nil))
             try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: nil, logger: logger))
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel,

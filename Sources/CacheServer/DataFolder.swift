@@ -67,6 +67,14 @@ package final class DataFolder: Sendable {
         }
     }
 
+    /// The file that keeps some bytes of the disk for emergencies.
+    package var ballastPath: String { self.path + "/ballast" }
+    /// How far the background pass over all blobs has come.
+    package var scrubPath: String { self.path + "/scrub.json" }
+
+    /// The size of the file system; as large as can be if nobody knows.
+    package var volumeBytes: Int { VolumeWatch.size(of: self.path) ?? .max }
+
     /// Writes, syncs and removes a file; blocks.
     package func requireWritable() throws {
         let probe = self.spoolPath + "/.ready"
@@ -144,7 +152,9 @@ package final class DataFolder: Sendable {
             )
         }
         let text = Array("\(getpid())\n".utf8)
-        guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, text, text.count, 0) == text.count else {
+        // In this order it needs no new block, so a server starts on a full disk, too.
+        guard pwrite(descriptor, text, text.count, 0) == text.count, ftruncate(descriptor, off_t(text.count)) == 0
+        else {
             close(descriptor)
             throw self.failure("write '\(file)'")
         }

@@ -20,6 +20,7 @@ final class FastPath: ChannelDuplexHandler {
         let answers: HotAnswers
         let observer: FastObserver
         let threads: NIOThreadPool
+        let edge: Edge
         let date = HTTPDate()
     }
 
@@ -28,6 +29,7 @@ final class FastPath: ChannelDuplexHandler {
         var head: HTTPRequestHead
         var representation: HotAnswers.Representation
         var start: NIODeadline
+        var origin: RequestOrigin
     }
 
     /// Something that arrived while an answer was sent.
@@ -38,6 +40,8 @@ final class FastPath: ChannelDuplexHandler {
     }
 
     private let environment: Environment
+    /// The other end, once it is known.
+    private var peer: NetworkAddress?
     private var generator = SplitMix(seed: .random(in: .min ... .max))
 
     /// Requests that were passed up and are not answered yet.
@@ -117,8 +121,8 @@ final class FastPath: ChannelDuplexHandler {
     private func receive(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
         switch part {
         case .head(let head):
-            if let representation = self.answer(to: head) {
-                self.accepted = Accepted(head: head, representation: representation, start: .now())
+            if let representation = self.answer(to: head), let origin = self.admit(head, context) {
+                self.accepted = Accepted(head: head, representation: representation, start: .now(), origin: origin)
             } else {
                 self.passUp(head, context)
             }
@@ -177,6 +181,14 @@ final class FastPath: ChannelDuplexHandler {
     /// at once is passed up.
     private func isAllowed(_ head: HTTPRequestHead) -> Bool { true }
 
+    /// Who sends the request; `nil` if it has to wait, which is told above.
+    private func admit(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) -> RequestOrigin? {
+        if self.peer == nil { self.peer = NetworkAddress(peerOf: context.channel) }
+        let origin = self.environment.edge.origin(self.peer) { head.headers[$0] }
+        let authorization = head.headers.first(name: "authorization")
+        return self.environment.edge.refusal(of: origin, authorization: authorization) == nil ? origin : nil
+    }
+
     // MARK: What is answered
 
     private func start(_ context: ChannelHandlerContext) {
@@ -190,7 +202,12 @@ final class FastPath: ChannelDuplexHandler {
         headers.add(name: "Date", value: self.environment.date.text)
         let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: headers)
         context.write(self.wrapOutboundOut(.head(head)), promise: nil)
-        let request = FileSender.Request(id: id, method: accepted.head.method.rawValue, start: accepted.start)
+        let request = FileSender.Request(
+            id: id,
+            method: accepted.head.method.rawValue,
+            start: accepted.start,
+            origin: accepted.origin
+        )
         switch accepted.representation.content {
         case _ where accepted.head.method == .HEAD: self.finish(request, sent: 0, context)
         case .bytes(let buffer):
@@ -227,7 +244,8 @@ final class FastPath: ChannelDuplexHandler {
             method: request.method,
             sent: sent,
             since: request.start,
-            isComplete: isComplete
+            isComplete: isComplete,
+            origin: request.origin
         )
     }
 

@@ -15,6 +15,7 @@ final class FileSender {
         let id: RequestID
         let method: String
         let start: NIODeadline
+        let origin: RequestOrigin
     }
 
     /// How much is read and written at once: it fits a core's cache, and so costs less than `sendfile` on the way out.

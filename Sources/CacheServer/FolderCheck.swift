@@ -12,9 +12,17 @@ package enum FolderCheck {
     ///   - path: The data folder; no server may have it.
     ///   - readData: Whether to read every blob.
     ///   - repair: Whether to mark damaged blobs as missing and to delete bytes without a row.
+    ///   - subset: Which part of the blobs to look at.
     /// - Returns: What was found.
     /// - Throws: ``CacheModel/CacheError`` if the folder is in use, is not Tarn's, or cannot be opened.
-    package static func run(_ path: String, readData: Bool, repair: Bool) async throws -> CheckReport {
+    package static func run(
+        _ path: String,
+        readData: Bool,
+        repair: Bool,
+        subset: BlobSubset = .all
+    ) async throws
+        -> CheckReport
+    {
         let folder = try DataFolder(path, creating: false)
         let threads = NIOThreadPool(numberOfThreads: 4)
         threads.start()
@@ -25,7 +33,7 @@ package enum FolderCheck {
         do {
             let storage = try await Storage.open(folder, configuration, threads)
             let service = storage.makeService(configuration, logger: logger)
-            report = try await service.checkStore(readData: readData, repair: repair)
+            report = try await service.checkStore(readData: readData, repair: repair, subset: subset)
             try storage.catalog.checkpoint()
             try storage.catalog.close()
         } catch {

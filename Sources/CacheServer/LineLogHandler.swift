@@ -40,7 +40,8 @@ package struct LineLogHandler: LogHandler {
             for (key, value) in fields { line += ",\(Self.quote(key)):\(Self.render(value))" }
             line += "}\n"
         case .text:
-            line = "\(Self.time()) \(event.level.rawValue) \(event.message)"
+            line =
+                "\(Self.time()) \(event.level.rawValue) \(Self.quote(event.message.description).dropFirst().dropLast())"
             for (key, value) in fields { line += " \(key)=\(Self.quote(value.description))" }
             line += "\n"
         }
@@ -66,13 +67,21 @@ package struct LineLogHandler: LogHandler {
             case "\"": quoted += "\\\""
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
+            case _ where Self.isHarmful(scalar):
                 let digits = String(scalar.value, radix: 16)
                 quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             default: quoted.unicodeScalars.append(scalar)
             }
         }
         return quoted + "\""
+    }
+
+    /// Whether a terminal obeys the character, or shows a line as something that it is not.
+    private static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7f..<0xa0, 0x2028...0x202e, 0x2066...0x2069: true
+        default: false
+        }
     }
 
     /// The time as RFC 3339 writes it, in UTC.

@@ -1,5 +1,6 @@
 internal import CacheModel
 package import CacheService
+package import GatewayKit
 package import Logging
 package import NativeGateway
 
@@ -54,6 +55,12 @@ package struct ServerConfiguration: Sendable {
     package var portFile: String?
     /// Whether to serve other machines without tokens.
     package var isOpen = false
+    /// The file with the TLS certificate and those that lead to its authority; `nil` for no TLS.
+    package var certificate: String?
+    /// The file with the certificate's key.
+    package var key: String?
+    /// The proxies whose word is taken for where requests come from.
+    package var trustedProxies: [AddressRange] = []
     /// What survives a loss of power.
     package var durability = Durability.strict
     /// Times, budgets and limits of the use cases.
@@ -62,6 +69,12 @@ package struct ServerConfiguration: Sendable {
     package var limits = NativeLimits()
     /// The most connections at once.
     package var maximumConnections = 1_024
+    /// The most connections of one address.
+    package var maximumConnectionsPerAddress = 256
+    /// How many requests a second one caller may send; 0 for any number.
+    package var requestRate = 0
+    /// How many wrong credentials a minute one address may send; 0 for any number.
+    package var authenticationFailureRate = 60
     /// The most bytes of a request's head.
     package var maximumHeaderSize = 65_536
     /// When connections are given up.
@@ -72,6 +85,12 @@ package struct ServerConfiguration: Sendable {
     package var flushInterval = Duration.seconds(10)
     /// How often the collector runs.
     package var collectInterval = Duration.seconds(60)
+    /// The most bytes a second that are read to find damage; 0 for none.
+    package var scrubRate = 8 * 1_048_576
+    /// The free bytes below which entries are evicted; a share of the disk if nothing is said.
+    package var minimumFreeSpace: Int?
+    /// The bytes that are kept for removing entries while the disk is full.
+    package var ballast = 64 * 1_048_576
     /// The threads that read, write, hash and compress.
     package var threads = 8
     /// How log lines are written.
@@ -139,6 +158,9 @@ package struct ServerConfiguration: Sendable {
                 "listen: '\(self.host)' can be reached from other machines, and without tokens everybody there could "
                     + "read and poison caches; listen on 127.0.0.1 or say --insecure-open"
             )
+        }
+        if (self.certificate == nil) != (self.key == nil) {
+            problems.append("tls-certificate and tls-key: only one of them is given, and TLS needs both")
         }
         if let budget = self.service.policy.budget, let project = self.service.policy.projectBudget, project > budget {
             problems.append("max-project-size: it is larger than max-size")

@@ -1,5 +1,6 @@
 internal import CacheModel
 internal import CacheService
+internal import GatewayKit
 internal import Logging
 internal import NIOCore
 internal import NativeGateway
@@ -40,7 +41,7 @@ package struct Setting: Sendable {
     }
 
     /// All settings, in the order of the help.
-    package static let all = Self.basics + Self.budgets + Self.limits + Self.times
+    package static let all = Self.basics + Self.budgets + Self.disk + Self.limits + Self.times
 
     private static let basics: [Self] = [
         Self("data", "DIR", nil, "folder with everything the server keeps; created if it is not there") {
@@ -55,6 +56,20 @@ package struct Setting: Sendable {
         },
         Self("insecure-open", "BOOL", "false", "serve other machines although there are no tokens yet") {
             (configuration, text) throws(SettingProblem) in configuration.isOpen = try Self.flag(text)
+        },
+        Self("tls-certificate", "FILE", nil, "PEM file with the certificate and those between it and its authority") {
+            (configuration, text) throws(SettingProblem) in configuration.certificate = text
+        },
+        Self("tls-key", "FILE", nil, "PEM file with the certificate's key") {
+            (configuration, text) throws(SettingProblem) in configuration.key = text
+        },
+        Self(
+            "trusted-proxies",
+            "CIDR[,CIDR]",
+            nil,
+            "addresses whose X-Forwarded-For, Forwarded and -Proto are believed"
+        ) {
+            (configuration, text) throws(SettingProblem) in configuration.trustedProxies = try Self.ranges(text)
         },
         Self("durability", "strict|relaxed", "strict", "strict: what was answered survives a loss of power") {
             (configuration, text) throws(SettingProblem) in configuration.durability = try Self.choice(text)
@@ -95,6 +110,10 @@ package struct Setting: Sendable {
             (configuration, text) throws(SettingProblem) in
             configuration.service.policy.smallEntryShare = Double(try Self.number(text, 0...100)) / 100
         },
+        Self("unprotected-share", "PERCENT", "25", "most of the budget that pr/, fork/ and dev/ scopes hold") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.service.policy.unprotectedShare = Double(try Self.number(text, 0...100)) / 100
+        },
         Self("ttl", "TIME", nil, "when entries expire whose save names no time to live") {
             (configuration, text) throws(SettingProblem) in
             configuration.service.defaultTimeToLive = try Self.duration(text)
@@ -117,10 +136,39 @@ package struct Setting: Sendable {
         },
     ]
 
+    private static let disk: [Self] = [
+        Self("verify-after", "TIME|never", "7d", "how long a blob counts as sound once it was compared with its digest")
+        {
+            (configuration, text) throws(SettingProblem) in
+            configuration.service.verifyAfter = text == "never" ? nil : try Self.duration(text)
+        },
+        Self("scrub-rate", "SIZE", "8MiB", "most bytes a second that are read to find damage; 0 for none") {
+            (configuration, text) throws(SettingProblem) in configuration.scrubRate = try Self.bytes(text)
+        },
+        Self("min-free-space", "SIZE", nil, "free bytes of the disk below which entries are evicted") {
+            (configuration, text) throws(SettingProblem) in configuration.minimumFreeSpace = try Self.bytes(text)
+        },
+        Self("ballast", "SIZE", "64MiB", "bytes kept so that entries can be removed while the disk is full") {
+            (configuration, text) throws(SettingProblem) in configuration.ballast = try Self.bytes(text)
+        },
+    ]
+
     private static let limits: [Self] = [
         Self("max-connections", "N", "1024", "connections at once; more wait to be accepted") {
             (configuration, text) throws(SettingProblem) in
             configuration.maximumConnections = try Self.number(text, 1...1_000_000)
+        },
+        Self("max-connections-per-address", "N", "256", "connections of one address; more are closed") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.maximumConnectionsPerAddress = try Self.number(text, 1...1_000_000)
+        },
+        Self("request-rate", "N", "0", "requests a second of one token or address, ten times as many at once; 0: any") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.requestRate = try Self.number(text, 0...1_000_000)
+        },
+        Self("auth-failure-rate", "N", "60", "wrong tokens a minute of one address before it has to wait; 0: any") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.authenticationFailureRate = try Self.number(text, 0...1_000_000)
         },
         Self("max-uploads", "N", "16", "bodies of blobs and tars that are received at once; more wait") {
             (configuration, text) throws(SettingProblem) in
@@ -197,6 +245,20 @@ extension Setting {
         guard parts.count >= 2, !host.isEmpty, let port = parts.last.flatMap({ Int($0) }), (0...65_535).contains(port)
         else { throw SettingProblem(expected: "HOST:PORT, such as 127.0.0.1:7878 or [::1]:7878") }
         return (host, port)
+    }
+
+    private static func ranges(_ text: String) throws(SettingProblem) -> [AddressRange] {
+        var ranges: [AddressRange] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let trimmed = part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+            guard let range = AddressRange(String(trimmed)) else {
+                throw SettingProblem(
+                    expected: "addresses or ranges such as 10.0.0.0/8,2001:db8::1, with commas between"
+                )
+            }
+            ranges.append(range)
+        }
+        return ranges
     }
 
     private static func flag(_ text: String) throws(SettingProblem) -> Bool {

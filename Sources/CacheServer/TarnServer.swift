@@ -17,11 +17,13 @@ internal import UnixSignals
 package struct TarnServer: Sendable {
     /// Tarn's version.
     package static let version = "0.1.0"
+    /// The threads that write blobs: as many as hang with a hung disk, while the others go on reading.
+    private static let writerCount = 4
 
     private let group: ServiceGroup
     private let folder: DataFolder
     private let catalog: SQLiteCatalog
-    private let threads: NIOThreadPool
+    private let threads: [NIOThreadPool]
     private let logger: Logger
 
     /// Opens the data folder and puts everything together; ``run()`` starts to listen.
@@ -41,40 +43,62 @@ package struct TarnServer: Sendable {
         let folder = try DataFolder(configuration.data)
         let threads = NIOThreadPool(numberOfThreads: configuration.threads)
         threads.start()
-        let storage = try await Storage.open(folder, configuration, threads)
-        let service = storage.makeService(configuration, logger: logger)
+        let writers = NIOThreadPool(numberOfThreads: Self.writerCount)
+        writers.start()
+        let watch = VolumeWatch(folder, configuration, writers)
+        let storage = try await Storage.open(folder, configuration, threads, writers: writers)
+        let service = storage.makeService(configuration, logger: logger, watch)
+        let scrub = ScrubJob(service, folder, rate: configuration.scrubRate, logger: logger)
         let metrics = Metrics()
+        let edge = Edge(configuration)
+        let certificates = try Certificates(configuration, metrics)
+        metrics.declare("tarn_refused_connections_total", .counter, "Connections closed for their address's number.")
+        metrics.count("tarn_refused_connections_total", by: 0)
+        let refused = metrics.counter("tarn_refused_connections_total")
         let gateway = NativeGateway(
             service: service,
             limits: configuration.limits,
             metrics: metrics,
-            probe: ServerProbe(folder: folder, service: service, threads: threads, metrics: metrics)
+            probe: ServerProbe(folder: folder, service: service, watch: watch, scrub: scrub, metrics: metrics)
         )
         let fastPath = FastPath.Environment(
             answers: gateway.hotAnswers,
             observer: FastObserver(route: NativeGateway.blobRoute, metrics: metrics, logger: logger),
-            threads: threads
+            threads: threads,
+            edge: edge
+        )
+        let connections = Self.connections(configuration, logger)
+        let census = ConnectionCensus(
+            limit: connections,
+            limitOfOrigin: configuration.maximumConnectionsPerAddress,
+            proxies: edge.proxies
         )
         let application = Application(
-            router: Self.makeRouter(gateway, metrics),
+            router: Self.makeRouter(gateway, metrics, edge),
             server: HTTPServerBuilder { responder in
                 Connection(
                     responder: responder,
                     timeouts: configuration.timeouts,
                     maximumHeaderSize: configuration.maximumHeaderSize,
-                    fastPath: fastPath
+                    fastPath: fastPath,
+                    census: census,
+                    refused: refused,
+                    certificates: certificates
                 )
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
-                availableConnectionsDelegate: .maximum(configuration.maximumConnections, logger: logger)
+                availableConnectionsDelegate: .maximum(connections, logger: logger)
             ),
             onServerRunning: { channel in
                 await Self.announce(channel.localAddress?.port ?? 0, configuration, logger, onRunning)
             },
             logger: logger
         )
-        let jobs = Self.makeJobs(configuration, service, metrics, logger)
+        var jobs =
+            Self.makeJobs(configuration, service, metrics, logger)
+            + Self.makeDiskJobs(configuration, storage, service, watch, scrub, metrics, logger)
+        if let certificates { jobs.append(certificates.job(logger)) }
         var lifetimes = ServiceGroupConfiguration(
             services: jobs + [application],
             gracefulShutdownSignals: signals ? [.sigterm, .sigint] : [],
@@ -82,7 +106,8 @@ package struct TarnServer: Sendable {
         )
         lifetimes.maximumGracefulShutdownDuration = configuration.shutdownTime
         self.group = ServiceGroup(configuration: lifetimes)
-        (self.folder, self.catalog, self.threads, self.logger) = (folder, storage.catalog, threads, logger)
+        (self.folder, self.catalog, self.logger) = (folder, storage.catalog, logger)
+        self.threads = [threads, writers]
     }
 
     /// Serves until it is told to stop; requests in flight finish, then the database is checkpointed and closed.
@@ -99,7 +124,7 @@ package struct TarnServer: Sendable {
         } catch {
             self.logger.error("the database was not closed cleanly", metadata: ["error": "\(error)"])
         }
-        try await self.threads.shutdownGracefully()
+        for threads in self.threads { try await threads.shutdownGracefully() }
         self.logger.info("stopped", metadata: ["data": "\(self.folder.path)"])
         if let failure { throw failure }
     }
@@ -107,10 +132,27 @@ package struct TarnServer: Sendable {
     /// Tells the server to stop, as SIGTERM does.
     package func stop() async { await self.group.triggerGracefulShutdown() }
 
-    private static func makeRouter(_ gateway: NativeGateway, _ metrics: Metrics) -> Router<GatewayContext> {
+    /// How many connections are accepted, given the files that the process may have open.
+    private static func connections(_ configuration: ServerConfiguration, _ logger: Logger) -> Int {
+        let files = OpenFiles.raiseLimit()
+        let connections = OpenFiles.connections(configuration.maximumConnections, ofFiles: files)
+        if connections < configuration.maximumConnections {
+            logger.warning(
+                "fewer connections than max-connections, because few files may be open; raise LimitNOFILE or ulimit -n",
+                metadata: ["connections": "\(connections)", "open.files": "\(files)"]
+            )
+        }
+        return connections
+    }
+
+    private static func makeRouter(
+        _ gateway: NativeGateway,
+        _ metrics: Metrics,
+        _ edge: Edge
+    ) -> Router<GatewayContext> {
         let router = Router(context: GatewayContext.self, options: .autoGenerateHeadEndpoints)
         let table = RouteTable()
-        router.add(middleware: RequestEnvelope(fallback: gateway, routes: table, metrics: metrics))
+        router.add(middleware: RequestEnvelope(fallback: gateway, routes: table, metrics: metrics, edge: edge))
         router.mount(gateway)
         table.fill(from: router)
         return router
@@ -130,6 +172,30 @@ package struct TarnServer: Sendable {
                 metrics.note(try await service.collect())
             },
         ]
+    }
+
+    /// What keeps the disk and the bytes on it healthy.
+    private static func makeDiskJobs(
+        _ configuration: ServerConfiguration,
+        _ storage: Storage,
+        _ service: CacheService,
+        _ watch: VolumeWatch,
+        _ scrub: ScrubJob,
+        _ metrics: Metrics,
+        _ logger: Logger
+    ) -> [any Service] {
+        let limit = min(configuration.service.policy.budget ?? .max, storage.folder.volumeBytes) / 100
+        let jobs: [any Service] = [
+            RepeatedJob(name: "disk", interval: .seconds(2), logger: logger, runsAtEnd: false) {
+                await watch.tend()
+                if service.isShortOfRoom { metrics.note(try await service.collect()) }
+            },
+            RepeatedJob(name: "quarantine", interval: .seconds(3_600), logger: logger, runsAtEnd: false) {
+                let since = Timestamp.current + .seconds(-7 * 86_400)
+                try await storage.disk.tidyQuarantine(keepingSince: since, atMost: limit)
+            },
+        ]
+        return configuration.scrubRate > 0 ? jobs + [scrub] : jobs
     }
 
     private static func announce(
@@ -158,24 +224,31 @@ struct Storage: Sendable {
     let folder: DataFolder
     let blobs: VerifyingBlobStore<DiskBlobStore>
     let catalog: SQLiteCatalog
+    let disk: DiskBlobStore
     let threads: NIOThreadPool
+    /// Whether the last server was stopped, and did not merely end.
+    var wasStopped = true
 
     static func open(
         _ folder: DataFolder,
         _ configuration: ServerConfiguration,
-        _ threads: NIOThreadPool
+        _ threads: NIOThreadPool,
+        writers: NIOThreadPool? = nil
     ) async throws -> Self {
         try CatalogFiles.requireNotLost(in: folder)
         // SQLite removes its log when it is closed.
-        let isSuspect = CatalogFiles.hasLog(folder.catalogPath) || folder.databaseBytes <= CatalogFiles.smallSize
+        let wasStopped = !CatalogFiles.hasLog(folder.catalogPath)
+        let isSuspect = !wasStopped || folder.databaseBytes <= CatalogFiles.smallSize
         do {
-            let storage = try await self.open(
+            var storage = try await self.open(
                 folder,
                 catalogPath: folder.catalogPath,
                 isStrict: configuration.durability == .strict,
-                threads
+                threads,
+                writers: writers
             )
-            if isSuspect { try await threads.runIfActive { try storage.catalog.requireSound() } }
+            storage.wasStopped = wasStopped
+            if isSuspect { try await threads.runIfActive { [storage] in try storage.catalog.requireSound() } }
             return storage
         } catch let error as CacheError where error.code == .corrupt {
             throw CacheError(
@@ -192,26 +265,38 @@ struct Storage: Sendable {
         _ folder: DataFolder,
         catalogPath: String,
         isStrict: Bool,
-        _ threads: NIOThreadPool
+        _ threads: NIOThreadPool,
+        writers: NIOThreadPool? = nil
     ) async throws -> Self {
         let disk = try await DiskBlobStore(
             directory: folder.path,
             threads: threads,
+            writers: writers,
             durability: isStrict ? .strict : .relaxed
         )
         let catalog = try await threads.runIfActive {
             try SQLiteCatalog(path: catalogPath, durability: isStrict ? .strict : .relaxed)
         }
         let blobs = VerifyingBlobStore(disk) { work in try await threads.runIfActive(work) }
-        return Self(folder: folder, blobs: blobs, catalog: catalog, threads: threads)
+        return Self(folder: folder, blobs: blobs, catalog: catalog, disk: disk, threads: threads)
     }
 
-    func makeService(_ configuration: ServerConfiguration, logger: Logger) -> CacheService {
+    func makeService(
+        _ configuration: ServerConfiguration,
+        logger: Logger,
+        _ watch: VolumeWatch? = nil
+    ) -> CacheService {
         var service = configuration.service
+        if let watch { service.volume = watch.volume }
+        if configuration.durability == .relaxed, !self.wasStopped {
+            // What was written last may be on the disk in part, or not at all.
+            service.verifiesEverything = true
+            service.verifyAfter = service.verifyAfter ?? .seconds(7 * 86_400)
+        }
         let folder = self.folder
         service.spoolDirectory = folder.spoolPath
         service.recordKey = folder.recordKey
-        service.overheadBytes = { folder.databaseBytes }
+        service.overheadBytes = { folder.databaseBytes + (watch?.ballastBytes ?? 0) }
         return CacheService(
             blobs: self.blobs,
             catalog: self.catalog,

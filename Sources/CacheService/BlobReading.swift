@@ -35,6 +35,7 @@ extension CacheService {
             let blobs = try await self.blobs.open(records.map(\.digest))
             guard zip(blobs, records).allSatisfy({ $0.storedSize == $1.storedSize && $0.encoding == $1.encoding })
             else { throw CacheError(.notFound, "a blob is not what its row says") }
+            try await self.verify(records, blobs)
             return blobs
         } catch let error as CacheError where error.code == .notFound {
             // One after the other, to find out which one it is.

@@ -22,6 +22,10 @@ package final class CacheService: Sendable {
     let budget: Budget
     let traffic = TrafficLog()
     let uploads = UploadsInFlight()
+    let verified = VerifiedBlobs()
+    let rechecked = VerifiedBlobs()
+    /// What checks of stored bytes have done.
+    package let figures = IntegrityFigures()
     /// Moves on whenever a blob may have become invisible to a project.
     package let visibility = VisibilityClock()
 
@@ -76,6 +80,12 @@ package final class CacheService: Sendable {
         package var compressionLevel = 3
         /// What entry records are sealed with, so that a rebuild knows them.
         package var recordKey = RecordKey()
+        /// How long a blob counts as sound after it was compared with its digest; `nil` to leave that to clients.
+        package var verifyAfter: Duration? = .seconds(7 * 86_400)
+        /// Whether blobs of any size are compared at their first read: after a crash without syncs.
+        package var verifiesEverything = false
+        /// The disk under the stores.
+        package var volume = Volume()
         /// The bytes of the data folder that are no blobs, such as the database.
         package var overheadBytes: @Sendable () -> Int = { 0 }
 

@@ -101,7 +101,12 @@ extension CacheService {
             blobs += needed.blobs
             layers.append(needed.layer)
         }
-        let session = SaveSession(id: "rebuild-index", project: entry.project, expiresAt: self.now() + .seconds(3_600))
+        let session = SaveSession(
+            id: "rebuild-index",
+            vantage: Vantage(entry.project, scopes: nil),
+            isUnprotected: entry.scope.isUnprotected,
+            expiresAt: self.now() + .seconds(3_600)
+        )
         try await self.catalog.recordStored(blobs, for: session)
         _ = try await self.catalog.commit(
             Commit(

@@ -5,9 +5,30 @@ internal import Synchronization
 
 /// Keeps the bytes under the budget: room is made before bytes are written.
 final class Budget: Sendable {
+    /// Whose bytes are to be written, and so whose entries may go for them.
+    enum Class: Hashable, Sendable {
+        case protected
+        case unprotected
+    }
+
+    /// Room that nobody else gets.
+    struct Reservation: Sendable {
+        var size: Int
+        var budgetClass: Class
+    }
+
+    /// What is stored, as the catalog says.
+    struct Stored: Sendable {
+        var bytes: Int
+        /// The bytes that only unprotected scopes hold.
+        var unprotectedBytes: Int
+    }
+
     private struct State {
-        var reserved = 0
-        var collection: Task<CollectionReport, any Error>?
+        var reserved: [Class: Int] = [:]
+        var collection: (task: Task<CollectionReport, any Error>, budgetClass: Class)?
+
+        var allReserved: Int { self.reserved.values.reduce(0, +) }
     }
 
     let policy: EvictionPolicy
@@ -22,39 +43,60 @@ final class Budget: Sendable {
     /// The bytes that blobs may take, or `nil` for no limit.
     var blobBytes: Int? { self.policy.budget.map { max(0, $0 - self.overhead()) } }
 
+    /// The bytes that lack beside what is stored and reserved; 0 or less if `size` fits.
+    func shortfall(of size: Int, for budgetClass: Class, stored: Stored) -> Int {
+        guard let limit = self.blobBytes else { return 0 }
+        return self.state.withLock { self.shortfall(of: size, for: budgetClass, stored, limit, $0) }
+    }
+
+    private func shortfall(of size: Int, for budgetClass: Class, _ stored: Stored, _ limit: Int, _ state: State) -> Int
+    {
+        let all = stored.bytes + state.allReserved + size - limit
+        guard budgetClass == .unprotected else { return all }
+        let share = self.policy.unprotectedBytes(of: limit)
+        return max(all, stored.unprotectedBytes + state.reserved[.unprotected, default: 0] + size - share)
+    }
+
     /// Reserves `size` bytes if they fit beside what is stored and reserved.
-    func reserve(_ size: Int, stored: Int) -> Bool {
-        guard let limit = self.blobBytes else { return true }
+    func reserve(_ size: Int, for budgetClass: Class, stored: Stored) -> Reservation? {
+        guard let limit = self.blobBytes else { return Reservation(size: size, budgetClass: budgetClass) }
         return self.state.withLock { state in
-            guard stored + state.reserved + size <= limit else { return false }
-            state.reserved += size
-            return true
+            guard self.shortfall(of: size, for: budgetClass, stored, limit, state) <= 0 else { return nil }
+            state.reserved[budgetClass, default: 0] += size
+            return Reservation(size: size, budgetClass: budgetClass)
         }
     }
 
     /// Gives a reservation back, once its bytes are counted or were not written.
-    func release(_ size: Int) {
+    func release(_ reservation: Reservation) {
         guard self.policy.budget != nil else { return }
-        self.state.withLock { $0.reserved -= size }
+        self.state.withLock { $0.reserved[reservation.budgetClass, default: 0] -= reservation.size }
     }
 
-    /// The bytes that are reserved now.
-    var reserved: Int { self.state.withLock { $0.reserved } }
+    /// The bytes that are reserved now, of one class or of both.
+    func reserved(for budgetClass: Class? = nil) -> Int {
+        self.state.withLock { state in budgetClass.map { state.reserved[$0, default: 0] } ?? state.allReserved }
+    }
 
-    /// Joins the collection that is running, or starts one: never two at a time.
+    /// Joins the collection that is running for this class, or starts one: never two at a time.
     func collectOnce(
+        for budgetClass: Class,
         _ collect: @escaping @Sendable () async throws -> CollectionReport
     ) async throws -> CollectionReport {
-        let task = self.state.withLock { state in
-            if let running = state.collection { return running }
-            let task = Task {
-                defer { self.state.withLock { $0.collection = nil } }
-                return try await collect()
+        while true {
+            let (task, running) = self.state.withLock { state in
+                if let running = state.collection { return running }
+                let task = Task {
+                    defer { self.state.withLock { $0.collection = nil } }
+                    return try await collect()
+                }
+                state.collection = (task, budgetClass)
+                return (task, budgetClass)
             }
-            state.collection = task
-            return task
+            if running == budgetClass { return try await task.value }
+            // It frees other bytes than are wanted here.
+            _ = await task.result
         }
-        return try await task.value
     }
 }
 
@@ -73,12 +115,14 @@ package struct CollectionReport: Sendable {
 extension CacheService {
     /// The share of the budget that a collection under pressure frees at least, so that not every upload collects.
     private static let slack = 0.02
+    /// Of what is stored, a quarter at most is evicted because the disk, not the budget, is full.
+    private static let evictedShare = 4
 
     /// Removes what has expired or is over a budget, and deletes the bytes that nothing refers to any more.
     ///
     /// Runs beside saves and restores and takes no lock that they wait for.
     package func collect() async throws -> CollectionReport {
-        try await self.budget.collectOnce { try await self.collect(freeing: 0) }
+        try await self.budget.collectOnce(for: .protected) { try await self.collect(freeing: 0, for: .protected) }
     }
 
     /// What ``collect()`` would do now, without doing it.
@@ -99,44 +143,95 @@ extension CacheService {
     /// The answer goes to ``Budget/release(_:)``.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `quotaExceeded` if there is no room and none can be made.
-    func makeRoom(for size: Int) async throws -> Int {
-        guard let limit = self.budget.blobBytes else { return size }
+    func makeRoom(for size: Int, isUnprotected: Bool) async throws -> Budget.Reservation {
+        let budgetClass = isUnprotected ? Budget.Class.unprotected : .protected
+        try await self.makeRoomOnDisk(for: size, budgetClass)
+        guard let limit = self.budget.blobBytes else { return Budget.Reservation(size: size, budgetClass: budgetClass) }
+        let most = isUnprotected ? self.budget.policy.unprotectedBytes(of: limit) : limit
         // The limit moves: the database needs room, too, and grows while entries are removed.
-        var wanted = size + self.budget.reserved + Int(Double(limit) * Self.slack)
+        var wanted = size + Int(Double(most) * Self.slack)
+        wanted += self.budget.reserved(for: isUnprotected ? .unprotected : nil)
         for _ in 0..<16 {
-            if self.budget.reserve(size, stored: try await self.catalog.storedBytes()) { return size }
+            let stored = try await self.stored(for: budgetClass)
+            if let reservation = self.budget.reserve(size, for: budgetClass, stored: stored) { return reservation }
             let target = wanted
-            let report = try await self.budget.collectOnce { try await self.collect(freeing: target) }
-            let shortfall =
-                try await self.catalog.storedBytes() + self.budget.reserved + size - (self.budget.blobBytes ?? limit)
+            let report = try await self.budget.collectOnce(for: budgetClass) {
+                try await self.collect(freeing: target, for: budgetClass)
+            }
+            let left = try await self.stored(for: budgetClass)
+            let shortfall = self.budget.shortfall(of: size, for: budgetClass, stored: left)
             guard shortfall > 0 else { continue }
             let hasFreed = report.freedBytes > 0 || report.removedEntries > 0
-            if !hasFreed, target > limit { break }
+            if !hasFreed, target > most { break }
             // What restores are reading and saves have pinned cannot be deleted now, so more of the rest has to go; how
             // much more is only known by trying.
             wanted += hasFreed ? shortfall : max(shortfall, wanted)
         }
-        throw CacheError(
-            .quotaExceeded,
-            "the server's budget of \(Quantity.describe(bytes: self.budget.policy.budget ?? 0)) is full of pinned "
-                + "entries and saves in progress; raise --max-size or unpin entries"
-        )
+        throw self.noRoom(for: budgetClass)
     }
 
-    private func collect(freeing wanted: Int) async throws -> CollectionReport {
+    private func stored(for budgetClass: Budget.Class) async throws -> Budget.Stored {
+        let bytes = try await self.catalog.storedBytes()
+        guard budgetClass == .unprotected else { return Budget.Stored(bytes: bytes, unprotectedBytes: 0) }
+        return Budget.Stored(bytes: bytes, unprotectedBytes: try await self.catalog.unprotectedBytes())
+    }
+
+    private func noRoom(for budgetClass: Budget.Class) -> CacheError {
+        let budget = Quantity.describe(bytes: self.budget.policy.budget ?? 0)
+        switch budgetClass {
+        case .protected:
+            return CacheError(
+                .quotaExceeded,
+                "the server's budget of \(budget) is full of pinned entries and saves in progress; "
+                    + "raise --max-size or unpin entries"
+            )
+        case .unprotected:
+            let share = Int((self.budget.policy.unprotectedShare * 100).rounded())
+            return CacheError(
+                .quotaExceeded,
+                "there is no room for unprotected scopes: they may hold \(share) % of the server's budget of \(budget) "
+                    + "and push out nobody else; raise --unprotected-share or --max-size"
+            )
+        }
+    }
+
+    /// Collects until `wanted` bytes of the budget are free, and there is room on the disk for `size` more.
+    func collect(
+        freeing wanted: Int,
+        onDisk size: Int = 0,
+        for budgetClass: Budget.Class
+    ) async throws -> CollectionReport {
         var report = CollectionReport()
         var policy = self.budget.policy
-        policy.budget = self.budget.blobBytes.map { max(0, $0 - wanted) }
+        policy.evictsProtected = budgetClass == .protected
+        if let limit = self.budget.blobBytes {
+            policy.budget = max(0, limit - wanted)
+            if budgetClass == .unprotected {
+                policy.unprotectedBudget = max(0, policy.unprotectedBytes(of: limit) - wanted)
+            }
+        }
+        let shortfall = self.shortfall(writing: size)
+        if shortfall > 0 {
+            // What nobody refers to goes first: that may be enough.
+            let rest = shortfall - (try await self.deleteUnreferenced(&report))
+            let stored = try await self.catalog.storedBytes()
+            // If somebody else has filled the disk, giving up the cache for it would not help for long.
+            if rest > 0, rest <= stored / Self.evictedShare {
+                policy.budget = min(policy.budget ?? .max, stored - rest)
+            }
+        }
         while true {
             let now = self.now()
             let undoLimit = now - self.configuration.undoTime
-            let step = try await self.catalog.evict(
-                by: policy,
-                keepRemovedSince: undoLimit,
-                except: self.leases.entries(at: now),
-                at: now,
-                limit: 100
-            )
+            let step = try await self.removing { [policy] in
+                try await self.catalog.evict(
+                    by: policy,
+                    keepRemovedSince: undoLimit,
+                    except: self.leases.entries(at: now),
+                    at: now,
+                    limit: 100
+                )
+            }
             if !step.removed.isEmpty || step.forgotten > 0 { self.visibility.tick() }
             report.removedEntries += step.removed.count
             let freed = try await self.deleteUnreferenced(&report)
@@ -158,10 +253,14 @@ extension CacheService {
         var freed = 0
         while true {
             let now = self.now()
-            let condemned = try await self.catalog.condemn(limit: 500, except: self.leases.recipes(at: now), at: now)
+            let condemned = try await self.removing {
+                try await self.catalog.condemn(limit: 500, except: self.leases.recipes(at: now), at: now)
+            }
             guard !condemned.isEmpty else { return freed }
             self.visibility.tick()
-            let bytes = try await self.catalog.forget(condemned) { try await self.blobs.delete($0) }
+            let bytes = try await self.removing {
+                try await self.catalog.forget(condemned) { try await self.blobs.delete($0) }
+            }
             report.deletedBlobs += condemned.count
             report.freedBytes += bytes
             freed += bytes

@@ -16,8 +16,8 @@ extension CacheService {
     package func fileContent(of entry: Entry, layer index: Int, path: [UInt8]) async throws -> LayerContent {
         let layer = try entry.layer(at: index)
         let lease = LayerLease(self, entry: entry.id, [layer.recipe])
-        let recipe = try await self.recipe(of: layer, in: entry.project)
-        let stamps = try await self.stamps(of: layer, recipe, in: entry.project)
+        let recipe = try await self.recipe(of: layer, in: entry.contents)
+        let stamps = try await self.stamps(of: layer, recipe, in: entry.contents)
         guard let member = recipe.members.file(at: path) else {
             throw CacheError(
                 .notFound,
@@ -27,7 +27,7 @@ extension CacheService {
         }
         let size = recipe.members.size(at: member)
         let start = StreamLayout(of: recipe.members).contentOffset(of: member)
-        let records = try await self.describe(recipe.chunks.map(\.digest), in: entry.project)
+        let records = try await self.describe(recipe.chunks.map(\.digest), in: entry.contents)
         let source = FileSource(
             service: self,
             records: records,

@@ -21,12 +21,12 @@ extension CacheService {
     /// Removes, brings back, pins or unpins entries.
     package func change(_ change: EntryChange) async throws -> [Entry] {
         defer { self.visibility.tick() }
-        return try await self.catalog.change(change, at: self.now())
+        return try await self.removing { try await self.catalog.change(change, at: self.now()) }
     }
 
     /// What happened to a key and to keys that start with it, newest first.
-    package func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
-        try await self.catalog.history(of: key, in: project, limit: limit)
+    package func history(of key: CacheKey, in vantage: Vantage, limit: Int) async throws -> [HistoryEvent] {
+        try await self.catalog.history(of: key, in: vantage, limit: limit)
     }
 
     /// Figures of one project, or of all.

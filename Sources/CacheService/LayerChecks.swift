@@ -1,6 +1,6 @@
 package import CacheModel
 package import LayerFormat
-internal import StorageInterface
+package import StorageInterface
 
 // What a client says about its layers is believed only as far as it was checked: the recipe decodes, its members are
 // safe to write, its tree digest is theirs, its chunks are there with the sizes it claims.
@@ -9,7 +9,7 @@ extension CacheService {
     /// Checks layers that are to be committed and collects the blobs that they refer to.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` that names the layer and what is wrong.
-    func check(_ layers: [Layer], in project: ProjectName) async throws -> [CommittedLayer] {
+    func check(_ layers: [Layer], for session: SaveSession) async throws -> [CommittedLayer] {
         guard (1...self.configuration.maximumLayers).contains(layers.count) else {
             throw CacheError(
                 .invalidRequest,
@@ -24,7 +24,7 @@ extension CacheService {
         var committed: [CommittedLayer] = []
         for layer in layers {
             do {
-                committed.append(try await self.check(layer, in: project))
+                committed.append(try await self.check(layer, for: session))
             } catch let error as CacheError where error.code == .notFound {
                 throw CacheError(
                     .invalidRequest,
@@ -38,12 +38,13 @@ extension CacheService {
         return committed
     }
 
-    private func check(_ layer: Layer, in project: ProjectName) async throws -> CommittedLayer {
-        let recipe = try await self.recipe(of: layer, in: project)
-        let digests = try await self.contentDigests(of: recipe, in: project)
-        _ = try await self.stamps(of: layer, recipe, in: project)
+    private func check(_ layer: Layer, for session: SaveSession) async throws -> CommittedLayer {
+        let vantage = session.vantage
+        let recipe = try await self.recipe(of: layer, in: vantage, session: session)
+        let digests = try await self.contentDigests(of: recipe, session)
+        _ = try await self.stamps(of: layer, recipe, in: vantage, session: session)
         try await self.offload { try layer.requireContent(of: recipe, digests) }
-        let records = try await self.describe(recipe.chunks.map(\.digest), in: project)
+        let records = try await self.describe(recipe.chunks.map(\.digest), in: vantage, session: session)
         for (record, chunk) in zip(records, recipe.chunks) where record.size != chunk.size {
             throw LayerFormatError("chunk \(chunk.digest) has \(record.size) bytes, its recipe says \(chunk.size)")
         }
@@ -51,24 +52,29 @@ extension CacheService {
     }
 
     /// Reads a layer's recipe.
-    package func recipe(of layer: Layer, in project: ProjectName) async throws -> Recipe {
-        let bytes = try await self.readVisible(layer.recipe, in: project)
+    package func recipe(of layer: Layer, in vantage: Vantage, session: SaveSession? = nil) async throws -> Recipe {
+        let bytes = try await self.readVisible(layer.recipe, in: vantage, session)
         return try await self.offload { try Recipe(decoding: bytes) }
     }
 
     /// Reads a layer's stamps.
-    package func stamps(of layer: Layer, _ recipe: Recipe, in project: ProjectName) async throws -> Stamps {
-        let bytes = try await self.readVisible(layer.stamps, in: project)
+    package func stamps(
+        of layer: Layer,
+        _ recipe: Recipe,
+        in vantage: Vantage,
+        session: SaveSession? = nil
+    ) async throws -> Stamps {
+        let bytes = try await self.readVisible(layer.stamps, in: vantage, session)
         return try await self.offload { try Stamps(decoding: bytes, for: recipe.members) }
     }
 
-    private func contentDigests(of recipe: Recipe, in project: ProjectName) async throws -> [Digest] {
-        let bytes = try await self.readVisible(recipe.contentDigests, in: project)
+    private func contentDigests(of recipe: Recipe, _ session: SaveSession) async throws -> [Digest] {
+        let bytes = try await self.readVisible(recipe.contentDigests, in: session.vantage, session)
         return try await self.offload { try ContentDigests.decode(bytes, count: recipe.fileCount) }
     }
 
-    private func readVisible(_ digest: Digest, in project: ProjectName) async throws -> [UInt8] {
-        let record = try await self.describe([digest], in: project)[0]
+    private func readVisible(_ digest: Digest, in vantage: Vantage, _ session: SaveSession?) async throws -> [UInt8] {
+        let record = try await self.describe([digest], in: vantage, session: session)[0]
         return try await self.read(record, limit: Recipe.maximumBlobSize)
     }
 }

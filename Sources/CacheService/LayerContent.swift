@@ -53,6 +53,7 @@ extension CacheService {
         let layer = try entry.layer(at: index)
         let lease = LayerLease(self, entry: entry.id, [layer.recipe])
         let records = try await self.chunkRecords(of: entry, layer: index)
+        try await self.verify(records)
         if form == .canonical, encoding == .zstd {
             let frames = FrameSource(service: self, records: records, range: range, lease: lease)
             return LayerContent(
@@ -67,8 +68,8 @@ extension CacheService {
             tar = TarSource(service: self, records: records, writer: nil, lease: lease)
             size = layer.size
         case .exact:
-            let recipe = try await self.recipe(of: layer, in: entry.project)
-            let stamps = try await self.stamps(of: layer, recipe, in: entry.project)
+            let recipe = try await self.recipe(of: layer, in: entry.contents)
+            let stamps = try await self.stamps(of: layer, recipe, in: entry.contents)
             let writer = try ExactTarWriter(members: recipe.members, stamps: stamps)
             size = writer.size
             tar = TarSource(service: self, records: records, writer: writer, lease: lease)
@@ -81,12 +82,15 @@ extension CacheService {
     }
 
     func chunkRecords(of entry: Entry, layer index: Int) async throws -> [BlobRecord] {
-        let recipe = try await self.recipe(of: entry.layer(at: index), in: entry.project)
-        return try await self.describe(recipe.chunks.map(\.digest), in: entry.project)
+        let recipe = try await self.recipe(of: entry.layer(at: index), in: entry.contents)
+        return try await self.describe(recipe.chunks.map(\.digest), in: entry.contents)
     }
 }
 
 extension Entry {
+    /// Where to look for what the entry lists: whoever has found an entry may read all of it.
+    var contents: Vantage { Vantage(self.project, scopes: nil) }
+
     /// One layer of the entry.
     func layer(at index: Int) throws -> Layer {
         guard self.layers.indices.contains(index) else {

@@ -75,6 +75,8 @@ final class UploadsInFlight: Sendable {
         }
     }
 
+    var isEmpty: Bool { self.digests.withLock { $0.isEmpty } }
+
     func contains(_ digest: Digest) -> Bool {
         self.digests.withLock { $0[digest] != nil }
     }

@@ -1,5 +1,5 @@
 package import CacheModel
-internal import StorageInterface
+package import StorageInterface
 
 /// Why a key was not found, told from what the catalog remembers.
 package struct MissStory: Hashable, Sendable {
@@ -17,18 +17,18 @@ extension CacheService {
     /// - Parameters:
     ///   - key: The key that was asked for.
     ///   - provenance: How the key was made, if the client said so.
-    ///   - project: Where it was looked for.
+    ///   - vantage: Where it was looked for; what others did is no part of the story.
     /// - Returns: What is known; there is always a summary.
     /// - Throws: What the catalog throws.
     package func explainMiss(
         of key: CacheKey,
         provenance: Provenance?,
-        in project: ProjectName
+        in vantage: Vantage
     ) async throws -> MissStory {
-        let history = try await self.catalog.history(of: key, in: project, limit: 10)
+        let history = try await self.catalog.history(of: key, in: vantage, limit: 10)
         var relatives: [Entry] = []
         if let provenance {
-            relatives = try await self.catalog.relatives(ofTemplate: provenance.template, in: project, limit: 50)
+            relatives = try await self.catalog.relatives(ofTemplate: provenance.template, in: vantage, limit: 50)
         }
         return MissStory.tell(key: key, provenance: provenance, history: history, relatives: relatives)
     }

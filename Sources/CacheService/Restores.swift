@@ -51,12 +51,16 @@ extension CacheService {
 
     /// Looks up blobs that a client wants to fetch, each once per mention.
     ///
-    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if one of them is not visible to the project.
-    package func describe(_ digests: [Digest], in project: ProjectName) async throws -> [BlobRecord] {
-        let records = try await self.catalog.blobs(digests, in: project)
+    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if one of them is not visible from there.
+    package func describe(
+        _ digests: [Digest],
+        in vantage: Vantage,
+        session: SaveSession? = nil
+    ) async throws -> [BlobRecord] {
+        let records = try await self.catalog.blobs(digests, in: vantage, session: session)
         return try digests.map { digest in
             guard let record = records[digest] else {
-                throw CacheError(.notFound, "blob \(digest) is not in project \(project); save the entry again")
+                throw CacheError(.notFound, "blob \(digest) is not in project \(vantage.project); save the entry again")
             }
             return record
         }
@@ -64,18 +68,24 @@ extension CacheService {
 
     /// Looks one blob up.
     ///
-    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if it is not visible to the project.
-    package func describe(_ digest: Digest, in project: ProjectName) async throws -> BlobRecord {
-        guard let record = try await self.catalog.blobs([digest], in: project)[digest] else {
-            throw CacheError(.notFound, "blob \(digest) is not in project \(project)")
+    /// - Throws: ``CacheModel/CacheError`` with code `notFound` if it is not visible from there.
+    package func describe(_ digest: Digest, in vantage: Vantage) async throws -> BlobRecord {
+        guard let record = try await self.catalog.blobs([digest], in: vantage, session: nil)[digest] else {
+            throw CacheError(.notFound, "blob \(digest) is not in project \(vantage.project)")
         }
         return record
     }
 
-    /// Opens a blob that ``describe(_:in:)`` found.
+    /// Opens a blob that ``describe(_:in:)`` found, and compares it with its digest if that is due.
     ///
     /// A row without bytes is damage: the blob is marked missing, so that the entries that need it become misses.
     package func open(_ record: BlobRecord) async throws -> StoredBlob {
+        let blob = try await self.openUnchecked(record)
+        try await self.verify([record], [blob])
+        return blob
+    }
+
+    private func openUnchecked(_ record: BlobRecord) async throws -> StoredBlob {
         do {
             let blob = try await self.blobs.open(record.digest)
             guard blob.storedSize == record.storedSize, blob.encoding == record.encoding else {
@@ -83,19 +93,21 @@ extension CacheService {
             }
             return blob
         } catch let error as CacheError where error.code == .notFound {
-            try await self.reportDamage(to: [record.digest])
+            try await self.withdraw(record, found: .read)
             throw CacheError(.corrupt, "the bytes of blob \(record.digest) are gone", cause: error)
         }
     }
 
     /// Makes entries that need damaged blobs invisible, and says so in the log.
-    func reportDamage(to digests: [Digest]) async throws {
-        let entries = try await self.catalog.markMissing(digests, at: self.now())
+    func reportDamage(to digests: [Digest], found: Discovery) async throws {
+        self.verified.forget(digests)
+        let entries = try await self.removing { try await self.catalog.markMissing(digests, at: self.now()) }
         self.visibility.tick()
+        for _ in digests { self.figures.count(found) }
         self.logger.critical(
             "stored bytes are damaged; their entries are misses until they are saved again",
             metadata: [
-                "digests": .array(digests.prefix(10).map { "\($0)" }),
+                "digests": .array(digests.prefix(10).map { "\($0)" }), "found": "\(found.rawValue)",
                 "entries": .array(entries.prefix(10).map { "\($0.project) \($0.key)" }),
             ]
         )
@@ -134,12 +146,13 @@ extension CacheService {
                 "blob \(record.digest) has \(record.size) bytes, at most \(limit) expected"
             )
         }
-        let stored = try await self.open(record)
-        let bytes = try await self.offload { try stored.rawBytes(size: record.size) }
-        guard SHA256.digest(of: bytes) == record.digest else {
-            try await self.reportDamage(to: [record.digest])
-            throw CacheError(.corrupt, "the bytes of blob \(record.digest) are damaged")
+        let stored = try await self.openUnchecked(record)
+        let bytes = try await self.offload { try stored.soundBytes(of: record) }
+        guard let bytes else {
+            try await self.withdraw(record, found: .read)
+            throw CacheError(.corrupt, "the bytes of blob \(record.digest) are damaged; save the entry again")
         }
+        self.verified.note([record.digest], at: self.now())
         return bytes
     }
 }
@@ -150,6 +163,20 @@ extension StoredBlob {
         switch self.content {
         case .bytes(let buffer): buffer
         case .file(let file): try file.read(0..<file.size)
+        }
+    }
+
+    /// Reads and decodes the raw bytes, or gives `nil` if they are not what the digest says.
+    ///
+    /// Blocks on the disk, and computes.
+    func soundBytes(of record: BlobRecord) throws -> [UInt8]? {
+        do {
+            let bytes = try self.rawBytes(size: record.size)
+            return SHA256.digest(of: bytes) == record.digest ? bytes : nil
+        } catch is FrameError {
+            return nil
+        } catch let error as CacheError where error.code == .corrupt {
+            return nil
         }
     }
 

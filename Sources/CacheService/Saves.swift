@@ -14,6 +14,10 @@ package struct SaveRequest: Sendable {
     package var timeToLive: Duration?
     package var onConflict: Commit.Conflict
     package var session: String
+    /// The scopes whose entries may be shared with, or `nil` for all of the project.
+    package var scopes: [Scope]?
+    /// Whose session it is; see ``Saver/owner``.
+    package var owner: String?
 
     package init(
         project: ProjectName,
@@ -23,7 +27,9 @@ package struct SaveRequest: Sendable {
         provenance: Provenance,
         timeToLive: Duration?,
         onConflict: Commit.Conflict,
-        session: String
+        session: String,
+        scopes: [Scope]?,
+        owner: String?
     ) {
         self.project = project
         self.scope = scope
@@ -33,6 +39,18 @@ package struct SaveRequest: Sendable {
         self.timeToLive = timeToLive
         self.onConflict = onConflict
         self.session = session
+        self.scopes = scopes
+        self.owner = owner
+    }
+
+    /// Who saves.
+    var saver: Saver {
+        Saver(
+            vantage: Vantage(self.project, scopes: self.scopes),
+            scope: self.scope,
+            session: self.session,
+            owner: self.owner
+        )
     }
 }
 
@@ -47,39 +65,46 @@ package struct SaveOutcome: Sendable {
 }
 
 extension CacheService {
-    /// For each tree the project's layer that has it; pinned for the session.
-    package func knownLayers(_ trees: [Digest], in project: ProjectName, session: String) async throws -> [Layer?] {
-        let session = try self.session(session, project)
-        var layers: [Layer?] = []
-        for tree in trees { layers.append(try await self.catalog.knownLayer(tree, for: session)) }
-        return layers
+    /// For each tree the layer that has it and that the saver may be given; pinned for the session.
+    package func knownLayers(_ trees: [Digest], for saver: Saver) async throws -> [Layer?] {
+        let session = try self.session(of: saver)
+        return try await self.writing {
+            var layers: [Layer?] = []
+            for tree in trees { layers.append(try await self.catalog.knownLayer(tree, for: session)) }
+            return layers
+        }
     }
 
     /// The blobs that the client has to upload; the others are pinned for the session.
-    package func missing(_ digests: [Digest], in project: ProjectName, session: String) async throws -> [Digest] {
-        try await self.catalog.pin(digests, for: self.session(session, project))
+    package func missing(_ digests: [Digest], for saver: Saver) async throws -> [Digest] {
+        let session = try self.session(of: saver)
+        return try await self.writing { try await self.catalog.pin(digests, for: session) }
     }
 
     /// Stores blobs: room is made first, then the bytes are durable, then their rows are there.
     ///
     /// - Throws: ``CacheModel/CacheError``: `digestMismatch` if bytes are not what they claim, `quotaExceeded` if
     ///   there is no room and none can be made.
-    package func store(_ blobs: [NewBlob], in project: ProjectName, session: String) async throws {
+    package func store(_ blobs: [NewBlob], for saver: Saver) async throws {
         guard !blobs.isEmpty else { return }
-        let session = try self.session(session, project)
+        let session = try self.session(of: saver)
         let framed = try await self.prepare(blobs)
+        let size = framed.reduce(0) { $0 + $1.storedSize }
+        let reservation = try await self.makeRoom(for: size, isUnprotected: session.isUnprotected)
+        try await self.writing {
+            defer { self.budget.release(reservation) }
+            try await self.write(framed, for: session)
+        }
+    }
+
+    private func write(_ framed: [NewBlob], for session: SaveSession) async throws {
         let digests = framed.map(\.digest)
-        let reservation = try await self.makeRoom(for: framed.reduce(0) { $0 + $1.storedSize })
-        defer { self.budget.release(reservation) }
         self.uploads.begin(digests)
         defer { self.uploads.end(digests) }
+        let kept = try await self.keepSound(framed)
         try await self.blobs.put(framed)
-        try await self.catalog.recordStored(
-            framed.map {
-                BlobRecord(digest: $0.digest, encoding: $0.encoding, size: $0.size, storedSize: $0.storedSize)
-            },
-            for: session
-        )
+        self.verified.forget(digests)
+        try await self.catalog.recordStored(framed.map { kept[$0.digest] ?? $0.record }, for: session)
         // A blob that was condemned may have been deleted after `put` found it and before its row came back to life.
         // From here on nothing can delete it, so one more look is enough.
         let deleted = Set(try await self.blobs.missing(from: digests))
@@ -87,17 +112,18 @@ extension CacheService {
     }
 
     /// Ends a save that will not be committed.
-    package func endSession(_ session: String, in project: ProjectName) async throws {
+    package func endSession(of saver: Saver) async throws {
         defer { self.visibility.tick() }
-        try await self.catalog.end(self.session(session, project))
+        let session = try self.session(of: saver)
+        try await self.removing { try await self.catalog.end(session) }
     }
 
     /// Makes an entry visible, after everything it refers to was checked.
     ///
     /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` if the layers are not what they claim to be.
     package func save(_ request: SaveRequest) async throws -> SaveOutcome {
-        let session = try self.session(request.session, request.project)
-        let layers = try await self.check(request.layers, in: request.project)
+        let session = try self.session(of: request.saver)
+        let layers = try await self.check(request.layers, for: session)
         if request.onConflict == .keep, let entry = try await self.holder(of: request) {
             // No record is stored: a rebuild would take it for a later save of the key.
             try await self.catalog.end(session)
@@ -116,21 +142,20 @@ extension CacheService {
         )
         let recordBytes = try record.sealed(with: self.configuration.recordKey)
         let recordDigest = SHA256.digest(of: recordBytes)
-        try await self.store([.raw(recordBytes)], in: request.project, session: session.id)
-        let outcome = try await self.catalog.commit(
-            Commit(
-                project: request.project,
-                scope: request.scope,
-                key: request.key,
-                layers: layers,
-                provenance: request.provenance,
-                createdAt: now,
-                expiresAt: expiresAt,
-                onConflict: request.onConflict,
-                record: recordDigest,
-                session: session
-            )
+        try await self.store([.raw(recordBytes)], for: request.saver)
+        let commit = Commit(
+            project: request.project,
+            scope: request.scope,
+            key: request.key,
+            layers: layers,
+            provenance: request.provenance,
+            createdAt: now,
+            expiresAt: expiresAt,
+            onConflict: request.onConflict,
+            record: recordDigest,
+            session: session
         )
+        let outcome = try await self.writing { try await self.catalog.commit(commit) }
         // The session's pins have ended, and an entry may have been replaced.
         self.visibility.tick()
         return self.conclude(outcome, request)
@@ -153,14 +178,6 @@ extension CacheService {
             traffic.families[family, default: .init()].bytesReceived += bytes
             if wasKnown { traffic.families[family, default: .init()].knownSaves += 1 }
         }
-    }
-
-    func session(_ id: String, _ project: ProjectName) throws -> SaveSession {
-        let isSound = (8...64).contains(id.utf8.count) && id.utf8.allSatisfy { (0x21...0x7e).contains($0) }
-        guard isSound else {
-            throw CacheError(.invalidRequest, "a session is 8 to 64 printable characters, made up by the client")
-        }
-        return SaveSession(id: id, project: project, expiresAt: self.now() + self.configuration.sessionTime)
     }
 
     private func expiry(of requested: Duration?, at now: Timestamp) throws -> Timestamp? {
@@ -186,6 +203,11 @@ extension CacheService {
 }
 
 extension NewBlob {
+    /// The row of the blob once it is stored in this form.
+    var record: BlobRecord {
+        BlobRecord(digest: self.digest, encoding: self.encoding, size: self.size, storedSize: self.storedSize)
+    }
+
     /// A blob of raw bytes in memory.
     static func raw(_ bytes: [UInt8]) -> Self {
         Self(

@@ -1,5 +1,4 @@
-internal import CacheModel
-internal import LayerKernels
+package import CacheModel
 internal import StorageInterface
 
 /// What a check of the store found.
@@ -8,12 +7,39 @@ package struct CheckReport: Hashable, Sendable {
     package var checkedBlobs = 0
     /// Their stored bytes.
     package var checkedBytes = 0
-    /// One line for each problem.
+    /// One line for each problem, which starts with the invariant that is broken.
     package var problems: [String] = []
     /// Problems that were repaired.
     package var repaired = 0
 
     package init() {}
+}
+
+/// One of several parts of all blobs, by their digests, so that a long check can be spread over some nights.
+package struct BlobSubset: Hashable, Sendable {
+    /// All of them.
+    package static let all = Self(part: 1, parts: 1)
+
+    /// Which part, from 1 on.
+    private var part: Int
+    private var parts: Int
+
+    private init(part: Int, parts: Int) { (self.part, self.parts) = (part, parts) }
+
+    /// Reads `3/7`: the third of seven parts.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest`.
+    package init(parsing text: String) throws(CacheError) {
+        let numbers = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+        guard numbers.count == 2, (1...10_000).contains(numbers[1]), (1...numbers[1]).contains(numbers[0]) else {
+            throw CacheError(.invalidRequest, "a part of the blobs is written like 3/7, not '\(text)'")
+        }
+        self.init(part: numbers[0], parts: numbers[1])
+    }
+
+    func contains(_ digest: Digest) -> Bool {
+        digest.bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) } % self.parts == self.part - 1
+    }
 }
 
 extension CacheService {
@@ -23,33 +49,39 @@ extension CacheService {
     /// called a problem.
     ///
     /// - Parameters:
-    ///   - readData: Whether to read every blob and compare it with its digest.
+    ///   - readData: Whether to read every blob and compare it with its digest, and every recipe with its entry.
     ///   - repair: Whether to mark damaged blobs as missing and to delete bytes without a row.
+    ///   - subset: Which blobs to look at; rows and sums are always looked at.
     /// - Returns: What was found.
     /// - Throws: What the catalog and the blob store throw.
-    package func checkStore(readData: Bool, repair: Bool) async throws -> CheckReport {
+    package func checkStore(readData: Bool, repair: Bool, subset: BlobSubset = .all) async throws -> CheckReport {
         var report = CheckReport()
         report.problems += try await self.catalog.check()
-        try await self.checkRows(&report, readData: readData, repair: repair)
-        try await self.checkFiles(&report, repair: repair)
+        try await self.checkRows(&report, readData: readData, repair: repair, subset)
+        try await self.checkFiles(&report, repair: repair, subset)
+        if readData { try await self.checkEntries(&report) }
         return report
     }
 
-    private func checkRows(_ report: inout CheckReport, readData: Bool, repair: Bool) async throws {
+    private func checkRows(
+        _ report: inout CheckReport,
+        readData: Bool,
+        repair: Bool,
+        _ subset: BlobSubset
+    ) async throws {
         var cursor: Digest?
         while true {
             let records = try await self.catalog.allBlobs(after: cursor, limit: 1_000)
             guard let last = records.last else { return }
             cursor = last.digest
-            for record in records {
+            for record in records where subset.contains(record.digest) {
                 report.checkedBlobs += 1
                 report.checkedBytes += record.storedSize
                 guard let problem = try await self.problem(with: record, readData: readData) else { continue }
                 guard try await self.catalog.isRecorded(record.digest) else { continue }
-                report.problems.append("blob \(record.digest) \(problem)")
+                report.problems.append(problem)
                 if repair {
-                    _ = try await self.catalog.markMissing([record.digest], at: self.now())
-                    self.visibility.tick()
+                    try await self.withdraw(record, found: .check)
                     report.repaired += 1
                 }
             }
@@ -61,18 +93,19 @@ extension CacheService {
         do {
             stored = try await self.blobs.open(record.digest)
         } catch let error as CacheError where error.code == .notFound {
-            return "has a row but no bytes"
+            return "I1: blob \(record.digest) has a row but no bytes"
         }
         guard stored.storedSize == record.storedSize, stored.encoding == record.encoding else {
-            return "has \(stored.storedSize) bytes on the disk, its row says \(record.storedSize)"
+            return "I7: blob \(record.digest) has \(stored.storedSize) bytes on the disk, its row says "
+                + "\(record.storedSize)"
         }
         guard readData else { return nil }
         return try await self.offload {
             do {
-                let bytes = try stored.rawBytes(size: record.size)
-                return SHA256.digest(of: bytes) == record.digest ? nil : "has other bytes than its name says"
+                guard try stored.soundBytes(of: record) == nil else { return nil }
+                return "I2: blob \(record.digest) has other bytes than its name says"
             } catch {
-                return "cannot be read: \(error)"
+                return "I2: blob \(record.digest) cannot be read: \(error)"
             }
         }
     }
@@ -80,18 +113,18 @@ extension CacheService {
     /// Finds bytes that no row knows.
     ///
     /// An upload in flight writes its bytes first, so uploads are asked for before and after.
-    private func checkFiles(_ report: inout CheckReport, repair: Bool) async throws {
+    private func checkFiles(_ report: inout CheckReport, repair: Bool, _ subset: BlobSubset) async throws {
         var cursor: Digest?
         while true {
             let files = try await self.blobs.list(after: cursor, limit: 1_000)
             guard let last = files.last else { return }
             cursor = last.digest
-            for file in files where !self.uploads.contains(file.digest) {
+            for file in files where subset.contains(file.digest) && !self.uploads.contains(file.digest) {
                 guard try await !self.catalog.isRecorded(file.digest), !self.uploads.contains(file.digest) else {
                     continue
                 }
                 guard try await self.blobs.missing(from: [file.digest]).isEmpty else { continue }
-                report.problems.append("blob \(file.digest) has \(file.storedSize) bytes but no row")
+                report.problems.append("I7: blob \(file.digest) has \(file.storedSize) bytes but no row")
                 if repair {
                     try await self.blobs.delete([file.digest])
                     self.visibility.tick()
@@ -99,6 +132,28 @@ extension CacheService {
                 }
             }
         }
+    }
+
+    /// Compares what each visible entry says of its layers with their recipes: number of chunks, sizes, tree digest.
+    private func checkEntries(_ report: inout CheckReport) async throws {
+        var filter = EntryFilter(limit: 500)
+        var sound: Set<String> = []
+        repeat {
+            let page = try await self.catalog.entries(filter)
+            filter.cursor = page.cursor
+            for entry in page.entries {
+                for layer in entry.layers where !sound.contains("\(entry.project) \(layer.recipe) \(layer.stamps)") {
+                    do {
+                        _ = try await self.check([layer], in: entry.project)
+                        sound.insert("\(entry.project) \(layer.recipe) \(layer.stamps)")
+                    } catch let error as CacheError where error.code != .unavailable {
+                        // Removed, collected or just found damaged: then it is no visible entry any more.
+                        guard try await self.catalog.entry(entry.id) != nil else { break }
+                        report.problems.append("I1: entry '\(entry.key)' of \(entry.project): \(error)")
+                    }
+                }
+            }
+        } while filter.cursor != nil
     }
 }
 

@@ -15,6 +15,8 @@ package struct TarUpload: Sendable {
     package var anchor: Anchor
     package var timeToLive: Duration?
     package var onConflict: Commit.Conflict
+    /// The scopes whose entries may be shared with, or `nil` for all of the project.
+    package var scopes: [Scope]?
 
     package init(
         project: ProjectName,
@@ -23,7 +25,8 @@ package struct TarUpload: Sendable {
         path: String?,
         anchor: Anchor,
         timeToLive: Duration?,
-        onConflict: Commit.Conflict
+        onConflict: Commit.Conflict,
+        scopes: [Scope]?
     ) {
         self.project = project
         self.scope = scope
@@ -32,6 +35,7 @@ package struct TarUpload: Sendable {
         self.anchor = anchor
         self.timeToLive = timeToLive
         self.onConflict = onConflict
+        self.scopes = scopes
     }
 }
 
@@ -80,15 +84,20 @@ extension CacheService {
         } catch {
             throw CacheError(.invalidRequest, "the tar does not fit the path '\(path)': \(error)")
         }
-        let session = Self.randomSession()
+        let saver = Saver(
+            vantage: Vantage(upload.project, scopes: upload.scopes),
+            scope: upload.scope,
+            session: Self.randomSession(),
+            owner: "server"
+        )
         let scan = try await self.offload { try SourceScan(hashing: tree) }
         let stamps = try scan.stamps.encoded()
-        try await self.store([.raw(stamps)], in: upload.project, session: session)
+        try await self.store([.raw(stamps)], for: saver)
         var layer: Layer
-        if let known = try await self.knownLayers([scan.treeDigest], in: upload.project, session: session)[0] {
+        if let known = try await self.knownLayers([scan.treeDigest], for: saver)[0] {
             layer = known
         } else {
-            layer = try await self.store(tree, scan, in: upload.project, session: session)
+            layer = try await self.store(tree, scan, for: saver)
             self.noteReceived(layer.size, for: .init(project: upload.project, name: upload.key.text))
         }
         layer.path = path
@@ -103,7 +112,9 @@ extension CacheService {
                 provenance: Provenance(template: upload.key.text, system: "tar upload"),
                 timeToLive: upload.timeToLive,
                 onConflict: upload.onConflict,
-                session: session
+                session: saver.session,
+                scopes: upload.scopes,
+                owner: saver.owner
             )
         )
     }
@@ -112,16 +123,15 @@ extension CacheService {
     private func store(
         _ source: some LayerSource,
         _ scan: SourceScan,
-        in project: ProjectName,
-        session: String
+        for saver: Saver
     ) async throws -> Layer {
         let cutting = try await self.offload { CuttingStream(try LayerStream(source: source)) }
         let level = self.configuration.compressionLevel
         var chunks: [ChunkReference] = []
         while case let batch = try await self.offload({ try cutting.nextBatch(level: level) }), !batch.isEmpty {
             chunks += batch.map { ChunkReference(digest: $0.digest, size: $0.size) }
-            let missing = Set(try await self.missing(batch.map(\.digest), in: project, session: session))
-            try await self.store(batch.filter { missing.contains($0.digest) }, in: project, session: session)
+            let missing = Set(try await self.missing(batch.map(\.digest), for: saver))
+            try await self.store(batch.filter { missing.contains($0.digest) }, for: saver)
         }
         let contents = try ContentDigests.encode(scan.contentDigests)
         let recipe = Recipe(
@@ -132,7 +142,7 @@ extension CacheService {
             contentDigests: SHA256.digest(of: contents)
         )
         let bytes = try recipe.encoded()
-        try await self.store([.raw(contents), .raw(bytes)], in: project, session: session)
+        try await self.store([.raw(contents), .raw(bytes)], for: saver)
         return Layer(
             path: ".",
             anchor: .workdir,

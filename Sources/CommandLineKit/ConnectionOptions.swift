@@ -13,6 +13,12 @@ package struct ConnectionOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The scope. [TARN_SCOPE, else shared]", valueName: "scope"))
     package var scope: String?
 
+    @Option(
+        name: .customLong("ca-file"),
+        help: ArgumentHelp("Certificates of a private authority, PEM. [TARN_CA_FILE]", valueName: "file")
+    )
+    package var authorityFile: String?
+
     package init() {}
 
     /// Refuses flags that cannot be meant, before anything else is done.

@@ -16,6 +16,8 @@ package struct Settings: Sendable {
     package var token: String?
     /// The proxy on the way to the server, if any.
     package var proxy: ProxyAddress?
+    /// The authority that is trusted besides those of the system, if any.
+    package var authority: PrivateAuthority?
     /// What is known about the job.
     package var job: JobEnvironment
     /// Where key templates are expanded.
@@ -60,11 +62,18 @@ package struct Settings: Sendable {
             scope: job.scope,
             token: try token ?? files.token(home: job.home, personalURL: personalURL),
             proxy: try ProxyAddress.find(for: server, in: environment),
+            authority: try Self.authority(options.authorityFile ?? environment["TARN_CA_FILE"]),
             job: job,
             context: job.expansionContext(environment: environment),
             cacheDirectory: CacheFolder.prepare(environment: environment, home: job.home),
             stallLimit: try Self.stallLimit(environment["TARN_STALL_LIMIT"])
         )
+    }
+
+    /// Only flag and variable name it: a repository must not choose whom its jobs trust.
+    private static func authority(_ path: String?) throws -> PrivateAuthority? {
+        guard let path, !path.isEmpty else { return nil }
+        return try PrivateAuthority(file: path)
     }
 
     private static func stallLimit(_ text: String?) throws -> Duration? {
@@ -83,6 +92,7 @@ package struct Settings: Sendable {
         var options = NativeClient.Options()
         options.token = self.token
         options.proxy = self.proxy
+        options.authority = self.authority
         if let limit = self.stallLimit { options.stallLimit = limit }
         options.userAgent = "\(program)/\(ProgramVersion.text)"
         return NativeClient(server: self.server, project: self.project, options: options)

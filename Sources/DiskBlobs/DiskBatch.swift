@@ -59,6 +59,7 @@ struct DiskBatch: ~Copyable {
         self.files.append(file)
         self.staged.append(Staged(name: name, digest: blob.digest, encoding: blob.encoding))
         try GatheredWrite.write(blob.pieces, to: file, "storing blob \(blob.digest)")
+        try Self.requireSize(of: file, blob)
         // So that the disk works while the next blob is written; what goes wrong is seen by the sync.
         if self.isDurable { _ = tarn_start_writeback(file) }
     }
@@ -81,6 +82,18 @@ struct DiskBatch: ~Copyable {
             }
             if result < 0 { unlinkat(staging, file.name, 0) }
             self.staged.removeLast()
+        }
+    }
+
+    /// A disk that wrote less than it said is found out before the file has its name.
+    private static func requireSize(of file: Int32, _ blob: NewBlob) throws {
+        var status = stat()
+        try DiskError.check("storing blob \(blob.digest)") { fstat(file, &status) }
+        guard Int(status.st_size) == blob.storedSize else {
+            throw CacheError(
+                .unavailable,
+                "storing blob \(blob.digest): the disk took \(status.st_size) of \(blob.storedSize) bytes; check the disk"
+            )
         }
     }
 

@@ -25,6 +25,8 @@ package struct DiskBlobStore: BlobStore {
 
     private let layout: DiskLayout
     private let threads: NIOThreadPool
+    /// Where the disk is written: a write that hangs must not take the threads that read.
+    private let writers: NIOThreadPool
     private let durability: Durability
 
     /// Opens the store in `directory`, creating it if it is not there, and deletes what unfinished writes left.
@@ -32,11 +34,18 @@ package struct DiskBlobStore: BlobStore {
     /// - Parameters:
     ///   - directory: The data folder, which holds `blobs` and `tmp`.
     ///   - threads: Where calls that block run; it must be started.
+    ///   - writers: Where calls that write run; `threads` if it is left out.
     ///   - durability: What survives a loss of power.
     /// - Throws: ``CacheError`` with code `unavailable` or `quotaExceeded`.
-    package init(directory: String, threads: NIOThreadPool, durability: Durability = .strict) async throws {
+    package init(
+        directory: String,
+        threads: NIOThreadPool,
+        writers: NIOThreadPool? = nil,
+        durability: Durability = .strict
+    ) async throws {
         self.layout = try await threads.runIfActive { try DiskLayout(directory: directory) }
         self.threads = threads
+        self.writers = writers ?? threads
         self.durability = durability
     }
 
@@ -68,14 +77,14 @@ package struct DiskBlobStore: BlobStore {
     }
 
     private func putBatch(_ blobs: [NewBlob]) async throws {
-        try await self.threads.runIfActive {
+        try await self.writers.runIfActive {
             var batch = DiskBatch(self.layout, isDurable: self.durability == .strict)
             try batch.store(blobs) { try Self.encoding(of: $0, in: self.layout) != nil }
         }
     }
 
     package func delete(_ digests: [Digest]) async throws {
-        try await self.threads.runIfActive {
+        try await self.writers.runIfActive {
             for digest in digests {
                 for encoding in BlobEncoding.allCases {
                     try DiskError.check("deleting blob \(digest)", tolerating: [ENOENT]) {
@@ -84,6 +93,18 @@ package struct DiskBlobStore: BlobStore {
                 }
             }
         }
+    }
+
+    package func quarantine(_ digest: Digest, found: Discovery) async throws {
+        try await self.writers.runIfActive { try Quarantine(self.layout).take(digest, found: found) }
+    }
+
+    /// Deletes what was put into quarantine before `limit`, then the oldest until at most `bytes` are left.
+    ///
+    /// - Returns: The bytes that are left.
+    @discardableResult
+    package func tidyQuarantine(keepingSince limit: Timestamp, atMost bytes: Int) async throws -> Int {
+        try await self.writers.runIfActive { try Quarantine(self.layout).tidy(since: limit, atMost: bytes) }
     }
 
     package func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo] {

@@ -4,13 +4,14 @@ internal import Glibc
 internal import StorageInterface
 internal import Synchronization
 
-/// The folders of a store and the names in them: `blobs/ab/cd/<hex>`, `<hex>.zst`, `tmp/`.
+/// The folders of a store and the names in them: `blobs/ab/cd/<hex>`, `<hex>.zst`, `tmp/`, `quarantine/`.
 final class DiskLayout: Sendable {
     /// The suffix of a zstd frame's name.
     static let frameSuffix = ".zst"
 
     let blobs: Int32
     let staging: Int32
+    let quarantine: Int32
     private let stagedCount = Atomic<UInt64>(0)
     /// The `ab/cd` directories whose names are known to be on the disk.
     private let durable = Mutex<Set<UInt16>>([])
@@ -22,18 +23,18 @@ final class DiskLayout: Sendable {
         try Self.makeDirectories(directory)
         let root = try Self.openDirectory(AT_FDCWD, directory)
         defer { close(root) }
-        for name in ["blobs", "tmp"] {
+        for name in ["blobs", "tmp", "quarantine"] {
             try DiskError.check("creating \(directory)/\(name)", tolerating: [EEXIST]) { mkdirat(root, name, 0o700) }
         }
         try DiskError.check("syncing \(directory)") { fsync(root) }
-        let blobs = try Self.openDirectory(root, "blobs")
+        var folders: [Int32] = []
         do {
-            self.staging = try Self.openDirectory(root, "tmp")
+            for name in ["blobs", "tmp", "quarantine"] { folders.append(try Self.openDirectory(root, name)) }
         } catch {
-            close(blobs)
+            for folder in folders { close(folder) }
             throw error
         }
-        self.blobs = blobs
+        (self.blobs, self.staging, self.quarantine) = (folders[0], folders[1], folders[2])
         for name in try Self.names(in: self.staging, "tmp") {
             try DiskError.check("emptying \(directory)/tmp", tolerating: [ENOENT]) { unlinkat(self.staging, name, 0) }
         }
@@ -42,6 +43,7 @@ final class DiskLayout: Sendable {
     deinit {
         close(self.blobs)
         close(self.staging)
+        close(self.quarantine)
     }
 
     /// A name in `tmp` that nothing has used since the start.

@@ -20,7 +20,8 @@ package struct Failure: Error {
 
     /// Creates a failure with the status of the error's code.
     package init(_ error: CacheError) {
-        let retry: HTTPFields = error.code == .unavailable ? [.retryAfter: "2"] : [:]
+        let pauses: [CacheError.Code: String] = [.unavailable: "2", .quotaExceeded: "60"]
+        let retry: HTTPFields = pauses[error.code].map { [.retryAfter: $0] } ?? [:]
         self.init(HTTPResponse.Status(error.code), error, headers: retry)
     }
 

@@ -47,7 +47,15 @@ package final class FastObserver: Sendable {
     ///   - sent: The bytes of the body that were handed to the connection.
     ///   - start: When the request's head was there.
     ///   - isComplete: Whether that was all of them.
-    package func end(_ id: RequestID, method: String, sent: Int, since start: NIODeadline, isComplete: Bool) {
+    ///   - origin: Who sent the request.
+    package func end(
+        _ id: RequestID,
+        method: String,
+        sent: Int,
+        since start: NIODeadline,
+        isComplete: Bool,
+        origin: RequestOrigin
+    ) {
         let nanoseconds = (NIODeadline.now() - start).nanoseconds
         self.inFlight.add(-1)
         self.fast.add(1)
@@ -60,6 +68,7 @@ package final class FastObserver: Sendable {
             "bytes": "\(sent)", "duration.ms": "\(Double(nanoseconds / 1_000) / 1_000)",
         ]
         if !isComplete { metadata["incomplete"] = "true" }
+        if let address = origin.address { metadata["remote"] = "\(address)" }
         self.logger.info("request", metadata: metadata)
     }
 }

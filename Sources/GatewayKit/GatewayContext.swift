@@ -12,6 +12,8 @@ package struct GatewayContext: RequestContext {
     package let channel: any Channel
     /// The request's name in logs and answers.
     package let requestID: String
+    /// Who sends the request.
+    package internal(set) var origin = RequestOrigin()
     /// What is known of the answer so far.
     let record = RequestRecord()
 

@@ -14,6 +14,7 @@ package struct RequestEnvelope<G: Gateway>: RouterMiddleware {
     private let fallback: G
     private let routes: RouteTable
     private let metrics: Metrics
+    private let edge: Edge
 
     /// Creates the envelope.
     ///
@@ -21,10 +22,14 @@ package struct RequestEnvelope<G: Gateway>: RouterMiddleware {
     ///   - fallback: Renders failures that belong to no gateway.
     ///   - routes: All routes, to tell an unknown path from an unknown method.
     ///   - metrics: Where requests are counted.
-    package init(fallback: G, routes: RouteTable, metrics: Metrics) {
+    ///   - edge: What is decided before the request is looked at.
+    package init(fallback: G, routes: RouteTable, metrics: Metrics, edge: Edge = Edge()) {
         self.fallback = fallback
         self.routes = routes
         self.metrics = metrics
+        self.edge = edge
+        metrics.declare("tarn_limited_requests_total", .counter, "Requests that got 429.")
+        metrics.count("tarn_limited_requests_total", by: 0)
     }
 
     /// Handles one request.
@@ -34,8 +39,16 @@ package struct RequestEnvelope<G: Gateway>: RouterMiddleware {
         next: (Request, GatewayContext) async throws -> Response
     ) async throws -> Response {
         self.metrics.add("tarn_requests_in_flight", 1)
+        var context = context
+        context.origin = self.edge.origin(NetworkAddress(peerOf: context.channel)) { name in
+            HTTPField.Name(name).map { request.headers[values: $0] } ?? []
+        }
         var response: Response
         do {
+            if let refusal = self.edge.refusal(of: context.origin, authorization: request.headers[.authorization]) {
+                self.metrics.count("tarn_limited_requests_total")
+                throw refusal
+            }
             response = try await next(request.answeringExpectation(on: context.channel), context)
         } catch let error as HTTPParserError {
             self.metrics.add("tarn_requests_in_flight", -1)
@@ -45,6 +58,7 @@ package struct RequestEnvelope<G: Gateway>: RouterMiddleware {
         } catch {
             response = self.fallback.render(Failure(error, of: "server", context: context), for: context)
         }
+        if response.status == .unauthorized { self.edge.noteFailure(of: context.origin) }
         response.headers[.requestID] = context.requestID
         if request.method == .head, context.record.hasUnknownLength.load(ordering: .relaxed) {
             // The router is going to take the body away and to announce that nothing is left; the connection knows
@@ -105,6 +119,7 @@ package struct RequestEnvelope<G: Gateway>: RouterMiddleware {
             "duration.ms": "\((seconds * 1_000_000).rounded() / 1_000)",
         ]
         if !isComplete { metadata["incomplete"] = "true" }
+        if let address = context.origin.address { metadata["remote"] = "\(address)" }
         context.logger.info("request", metadata: metadata)
     }
 

@@ -2,7 +2,7 @@
 struct GlobPattern: Hashable, Sendable {
     enum Component: Hashable, Sendable {
         case name(String)
-        case wild([Unicode.Scalar])
+        case wild([WildElement])
         case anyDepth
     }
 
@@ -19,7 +19,7 @@ struct GlobPattern: Hashable, Sendable {
             if part == "**" {
                 if components.last != .anyDepth { components.append(.anyDepth) }
             } else if Self.isGlob(part) {
-                components.append(.wild(Array(part.unicodeScalars)))
+                components.append(.wild(WildElement.parse(part)))
             } else {
                 components.append(.name(String(part)))
             }
@@ -36,19 +36,29 @@ struct GlobPattern: Hashable, Sendable {
         let other = Self(name)
         guard self.root == other.root else { return false }
         let names = name.dropFirst(other.root.count).split(separator: "/").filter { $0 != "." }
-        return Self.matches(names[...], self.components[...])
+        return Self.matches(names, self.components)
     }
 
-    private static func matches(_ names: ArraySlice<Substring>, _ components: ArraySlice<Component>) -> Bool {
-        guard let component = components.first else { return names.isEmpty }
-        let rest = components.dropFirst()
-        if component == .anyDepth {
-            // A last `**` stands for files at any depth, so it needs a name.
-            if rest.isEmpty { return !names.isEmpty }
-            return (names.startIndex...names.endIndex).contains { Self.matches(names[$0...], rest) }
+    /// Matches names one after another; on a mismatch the last `**` takes one name more.
+    private static func matches(_ names: [Substring], _ components: [Component]) -> Bool {
+        var (at, place) = (0, 0)
+        var retry: (at: Int, place: Int)?
+        while at < names.count {
+            if place < components.count, components[place] == .anyDepth {
+                place += 1
+                // A last `**` stands for files at any depth, so it needs a name.
+                if place == components.count { return true }
+                retry = (at, place)
+            } else if place < components.count, self.matches(names[at], components[place]) {
+                (at, place) = (at + 1, place + 1)
+            } else if let last = retry {
+                (at, place) = (last.at + 1, last.place)
+                retry = (at, place)
+            } else {
+                return false
+            }
         }
-        guard let name = names.first, Self.matches(name, component) else { return false }
-        return Self.matches(names.dropFirst(), rest)
+        return place == components.count
     }
 
     static func matches(_ name: some StringProtocol, _ component: Component) -> Bool {
@@ -60,55 +70,79 @@ struct GlobPattern: Hashable, Sendable {
     }
 
     /// Matches one name; on a mismatch the last `*` takes one more character.
-    private static func matches(_ name: [Unicode.Scalar], _ pattern: [Unicode.Scalar]) -> Bool {
+    private static func matches(_ name: [Unicode.Scalar], _ pattern: [WildElement]) -> Bool {
         var (at, place) = (0, 0)
         var retry: (at: Int, place: Int)?
         while at < name.count {
-            if place < pattern.count, pattern[place] == "*" {
+            if place < pattern.count, pattern[place] == .anyText {
                 place += 1
                 retry = (at, place)
-            } else if place < pattern.count, let next = Self.step(name[at], pattern, place) {
-                place = next
-                at += 1
+            } else if place < pattern.count, pattern[place].matches(name[at]) {
+                (at, place) = (at + 1, place + 1)
             } else if let last = retry {
-                at = last.at + 1
-                place = last.place
+                (at, place) = (last.at + 1, last.place)
                 retry = (at, place)
             } else {
                 return false
             }
         }
-        return pattern[place...].allSatisfy { $0 == "*" }
+        return pattern[place...].allSatisfy { $0 == .anyText }
     }
+}
 
-    /// The place after the pattern's next element, if that element matches `scalar`.
-    private static func step(_ scalar: Unicode.Scalar, _ pattern: [Unicode.Scalar], _ place: Int) -> Int? {
-        switch pattern[place] {
-        case "?": return place + 1
-        case "[":
-            guard let end = pattern[(place + 1)...].dropFirst().firstIndex(of: "]") else {
-                return scalar == "[" ? place + 1 : nil
+/// One element of a name with `*`, `?` or `[…]` in it.
+enum WildElement: Hashable, Sendable {
+    case anyText
+    case anyScalar
+    case scalar(Unicode.Scalar)
+    case set([ClosedRange<Unicode.Scalar>], isNegated: Bool)
+
+    /// Reads a name; a `[` that no `]` closes stands for itself.
+    static func parse(_ text: Substring) -> [Self] {
+        let scalars = Array(text.unicodeScalars)
+        let lastBracket = scalars.lastIndex(of: "]") ?? -1
+        var elements: [Self] = []
+        var place = 0
+        while place < scalars.count {
+            switch scalars[place] {
+            case "*": if elements.last != .anyText { elements.append(.anyText) }
+            case "?": elements.append(.anyScalar)
+            case "[" where lastBracket > place + 1:
+                // A `]` right after the `[` is a member of the set.
+                let end = scalars[(place + 2)...].firstIndex(of: "]") ?? lastBracket
+                elements.append(self.set(scalars[(place + 1)..<end]))
+                place = end
+            case let scalar: elements.append(.scalar(scalar))
             }
-            return Self.set(pattern[(place + 1)..<end], contains: scalar) ? end + 1 : nil
-        default: return pattern[place] == scalar ? place + 1 : nil
+            place += 1
         }
+        return elements
     }
 
-    private static func set(_ text: ArraySlice<Unicode.Scalar>, contains scalar: Unicode.Scalar) -> Bool {
+    private static func set(_ text: ArraySlice<Unicode.Scalar>) -> Self {
         let isNegated = text.count > 1 && (text.first == "!" || text.first == "^")
         let members = Array(isNegated ? text.dropFirst() : text)
+        var ranges: [ClosedRange<Unicode.Scalar>] = []
         var index = 0
-        var found = false
         while index < members.count {
             if index + 2 < members.count, members[index + 1] == "-" {
-                found = found || members[index] <= scalar && scalar <= members[index + 2]
+                // A range that ends before it starts has no members.
+                if members[index] <= members[index + 2] { ranges.append(members[index]...members[index + 2]) }
                 index += 3
             } else {
-                found = found || members[index] == scalar
+                ranges.append(members[index]...members[index])
                 index += 1
             }
         }
-        return found != isNegated
+        return .set(ranges, isNegated: isNegated)
+    }
+
+    func matches(_ scalar: Unicode.Scalar) -> Bool {
+        switch self {
+        case .anyText, .anyScalar: true
+        case .scalar(let own): own == scalar
+        case .set(let ranges, let isNegated): ranges.contains { $0.contains(scalar) } != isNegated
+        }
     }
 }
 

@@ -114,8 +114,10 @@ struct ParameterText: Hashable, Sendable {
     static func split(_ text: String) -> [Self] {
         var pieces: [Self] = []
         var rest = text[...]
-        while let start = Self.find("<<", in: rest), let end = Self.find(">>", in: rest[start...]) {
-            let after = rest.index(end, offsetBy: 2)
+        while let start = Self.findPair(of: UInt8(ascii: "<"), in: rest),
+            let end = Self.findPair(of: UInt8(ascii: ">"), in: rest[start...])
+        {
+            let after = rest.utf8.index(end, offsetBy: 2)
             if start > rest.startIndex { pieces.append(Self(text: String(rest[..<start]), isParameter: false)) }
             pieces.append(Self(text: String(rest[start..<after]), isParameter: true))
             rest = rest[after...]
@@ -124,11 +126,12 @@ struct ParameterText: Hashable, Sendable {
         return pieces
     }
 
-    private static func find(_ pair: String, in text: Substring) -> Substring.Index? {
-        var index = text.startIndex
-        while index < text.endIndex {
-            if text[index...].hasPrefix(pair) { return index }
-            index = text.index(after: index)
+    /// Where the same ASCII character stands twice, one after the other.
+    private static func findPair(of byte: UInt8, in text: Substring) -> Substring.Index? {
+        var rest = text.utf8[...]
+        while let first = rest.firstIndex(of: byte) {
+            rest = rest[rest.index(after: first)...]
+            if rest.first == byte { return first }
         }
         return nil
     }

@@ -206,9 +206,19 @@ struct TemplateParser {
         }
         self.position += 1
         let text = String(decoding: value, as: UTF8.self)
-        let isRaw = quote != UInt8(ascii: "'")
-        let source = isRaw ? String(decoding: self.bytes[start..<self.position], as: UTF8.self) : "\"\(text)\""
-        return (text, source)
+        guard quote == UInt8(ascii: "'") else {
+            return (text, String(decoding: self.bytes[start..<self.position], as: UTF8.self))
+        }
+        return (text, Self.quoted(value))
+    }
+
+    /// A text in double quotes, as templates have it.
+    private static func quoted(_ value: [UInt8]) -> String {
+        let escapes: [UInt8: String] = [
+            UInt8(ascii: "\""): "\\\"", UInt8(ascii: "\\"): "\\\\", UInt8(ascii: "\n"): "\\n",
+        ]
+        let escaped = value.flatMap { byte in escapes[byte].map { Array($0.utf8) } ?? [byte] }
+        return "\"\(String(decoding: escaped, as: UTF8.self))\""
     }
 
     private mutating func takeEscape() throws(KeyTemplateError) -> UInt8 {

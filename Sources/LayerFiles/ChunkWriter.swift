@@ -8,6 +8,7 @@ final class ChunkWriter: Sendable {
     private let tree: StagedTree
     private let layout: RestoreLayout
     private let plan: RestorePlan
+    private let restored: RestoredFiles?
     private let state: Mutex<Progress>
 
     /// What has been written so far.
@@ -18,7 +19,9 @@ final class ChunkWriter: Sendable {
         var counters = RestoreCounters()
     }
 
-    init(tree: StagedTree, layout: RestoreLayout, plan: RestorePlan) {
+    /// Complete files are noted in `restored`, if somebody wants to know.
+    init(tree: StagedTree, layout: RestoreLayout, plan: RestorePlan, restored: RestoredFiles?) {
+        self.restored = restored
         self.tree = tree
         self.layout = layout
         self.plan = plan
@@ -71,7 +74,7 @@ final class ChunkWriter: Sendable {
         if part.count == size {
             let file = try self.tree.create(member, &path, isUnfinished: false)
             try self.put(piece, at: 0, of: member, in: file.number)
-            try self.tree.complete(member, file.number, wasUnfinished: false)
+            try self.complete(member, file.number, wasUnfinished: false)
             counters.filesWritten += 1
             return
         }
@@ -83,9 +86,14 @@ final class ChunkWriter: Sendable {
             return missing == 0
         }
         if isComplete {
-            try self.tree.complete(member, file.number, wasUnfinished: true)
+            try self.complete(member, file.number, wasUnfinished: true)
             counters.filesWritten += 1
         }
+    }
+
+    private func complete(_ member: Int, _ file: Int32, wasUnfinished: Bool) throws(TreeError) {
+        try self.tree.complete(member, file, wasUnfinished: wasUnfinished)
+        self.restored?.note(member, file)
     }
 
     /// Opens a file that lies in several chunks; the first to come creates it while the others wait.
@@ -173,7 +181,7 @@ final class ChunkWriter: Sendable {
         where self.tree.members.size(at: member) == 0 && self.plan.fates[member] == .write {
             guard !state.isWritten[self.layout.chunk(at: self.layout.fileStarts[ordinal])] else { continue }
             let file = try self.tree.create(member, &path, isUnfinished: false)
-            try self.tree.complete(member, file.number, wasUnfinished: false)
+            try self.complete(member, file.number, wasUnfinished: false)
             counters.filesWritten += 1
         }
         self.state.withLock { $0.counters.add(counters) }

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import CacheModel
 internal import Glibc
 internal import LayerFormat
 internal import Synchronization
@@ -16,6 +17,7 @@ final class RestoreSession: Sendable {
     private let existing: ScannedTree?
     /// Whether the old tree becomes the new one, instead of being replaced by it.
     private let isAmended: Bool
+    private let restored: RestoredFiles?
 
     /// Removes what earlier restores left behind and creates the staging directory.
     init(
@@ -25,6 +27,7 @@ final class RestoreSession: Sendable {
         layout: RestoreLayout,
         plan: RestorePlan,
         existing: ScannedTree?,
+        remembers: Bool,
         threads: Int
     ) throws(TreeError) {
         self.root = root
@@ -49,7 +52,14 @@ final class RestoreSession: Sendable {
             withheldMode: self.area.withheldMode,
             threads: threads
         )
-        self.writer = ChunkWriter(tree: self.tree, layout: layout, plan: plan)
+        self.restored = remembers ? RestoredFiles(layout) : nil
+        // Files that are put into an old tree look different once they have been moved there.
+        self.writer = ChunkWriter(
+            tree: self.tree,
+            layout: layout,
+            plan: plan,
+            restored: self.isAmended ? nil : self.restored
+        )
     }
 
     /// Opens a target that is a directory.
@@ -62,6 +72,11 @@ final class RestoreSession: Sendable {
         var counters = self.own.withLock { $0 }
         counters.add(self.writer.counters)
         return counters
+    }
+
+    /// What to remember of the new tree, once it is in place.
+    func statCache(_ contentDigests: [Digest]) -> StatCache {
+        self.restored?.statCache(self.tree.members, self.tree.stamps, contentDigests) ?? StatCache()
     }
 
     /// Creates the directories and brings over what stays of the old tree.
@@ -122,7 +137,7 @@ final class RestoreSession: Sendable {
         }
     }
 
-    private static func isSamePath(_ first: MemberList, _ index: Int, _ second: MemberList, _ other: Int) -> Bool {
+    static func isSamePath(_ first: MemberList, _ index: Int, _ second: MemberList, _ other: Int) -> Bool {
         second.kind(at: other) != .directory
             && first.withPath(at: index) { path in second.withPath(at: other) { path.elementsEqual($0) } }
     }
@@ -136,7 +151,7 @@ final class RestoreSession: Sendable {
     /// Swaps the staged tree into place and removes the old one with the staging directory.
     func swap() throws(TreeError) {
         if self.isAmended, let existing = self.existing {
-            return try TreeAmendment(self.tree, existing, self.plan, root: self.root).apply()
+            return try TreeAmendment(self.tree, existing, self.plan, root: self.root).apply(noting: self.restored)
         }
         guard self.plan.isInPlace else {
             guard self.tree.members.count > 0 else { return }

@@ -39,7 +39,12 @@ public struct StatCache: Sendable {
 
     /// Creates a cache of the records whose files were not changed shortly before `scanStart` (ns since 1970).
     init(_ records: [Record], scanStart: Int64) {
-        self.records = records.filter { $0.changed <= scanStart - Self.racyWindow(changed: $0.changed) }
+        self.init(trusted: records.filter { $0.changed <= scanStart - Self.racyWindow(changed: $0.changed) })
+    }
+
+    /// Creates a cache of records that are known to be trustworthy.
+    init(trusted records: [Record]) {
+        self.records = records
         self.records.sort { $0.pathHash < $1.pathHash }
     }
 

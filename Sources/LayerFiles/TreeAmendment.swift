@@ -36,8 +36,9 @@ struct TreeAmendment: ~Copyable {
 
     /// Takes the old tree away, changes it, and puts it back.
     ///
+    /// - Parameter restored: Where to note what the files look like then, if somebody wants to know.
     /// - Throws: ``TreeError``; what was taken away then stays away.
-    func apply() throws(TreeError) {
+    func apply(noting restored: RestoredFiles?) throws(TreeError) {
         let isAway = LayerRoot.withName(self.root.name[...]) { name in
             renameat(self.root.base, name, self.place.number, name) == 0
         }
@@ -50,6 +51,7 @@ struct TreeAmendment: ~Copyable {
             try self.moveWrittenFiles()
             try self.completeReusedFiles()
             try self.amended.finishDirectories(setsModes: true)
+            if let restored { self.note(in: restored) }
         } catch {
             throw error.adding("the target is gone, so that nobody takes it for whole; restore again")
         }
@@ -81,6 +83,23 @@ struct TreeAmendment: ~Copyable {
                 return source >= 0 && target >= 0 && renameat(source, sources.name, target, targets.name) == 0
             }
             guard isMoved else { throw self.staged.error(errno, "put into place", index) }
+        }
+    }
+
+    private func note(in restored: RestoredFiles) {
+        var parents = ParentCache(base: self.place.number)
+        var (status, found) = (stat(), 0)
+        let (members, old) = (self.staged.members, self.existing)
+        for index in members.indices where members.kind(at: index) == .file {
+            if self.plan.fates[index] == .keep {
+                // The scan's members stand in the same order, and each file that is kept has one with its path.
+                while !RestoreSession.isSamePath(members, index, old.members, found) { found += 1 }
+                restored.note(index, old.details[found], scanStart: old.scanStart)
+                continue
+            }
+            let parent = members.withPath(at: index) { parents.open($0.dropping(self.root.strip)) }
+            guard parent >= 0, fstatat(parent, parents.name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+            restored.note(index, status)
         }
     }
 

@@ -45,6 +45,13 @@ public final class TreeRestorer: Sendable {
     private let failure = FirstError()
     private let phase = Mutex(Phase.new)
     private let session = Mutex<RestoreSession?>(nil)
+    private let learnt = Mutex(StatCache())
+
+    /// What was learnt of the new tree's files; saved, it makes the next look at them a walk.
+    ///
+    /// Empty before ``finish()``. Known are only those whose content digest is, and of them those that got their names in this restore or keep
+    /// their place in the old tree.
+    public var statCache: StatCache { self.learnt.withLock { $0 } }
 
     private enum Phase {
         case new
@@ -138,6 +145,18 @@ public final class TreeRestorer: Sendable {
         return target.number >= 0 && TreeSwap.mustStay(target.number)
     }
 
+    /// Removes what restores of this path that were killed have left beside the target, or in it.
+    ///
+    /// ``prepare()`` does the same; this is for a target where nothing needs to be prepared.
+    public func removeLeftovers() {
+        guard let root = try? LayerRoot(anchor: self.anchor, path: self.path, createsParents: false) else { return }
+        guard self.mustStay(root), !root.isAnchor else {
+            return StagingArea.removeLeftovers(of: root.name, in: root.base)
+        }
+        let target = Descriptor(RestoreSession.openTarget(root))
+        if target.number >= 0 { StagingArea.removeLeftovers(of: [], in: target.number) }
+    }
+
     /// Makes the staging directory, all directories in it, and everything that comes from the old tree.
     ///
     /// Calls ``plan()`` if nobody did.
@@ -157,6 +176,7 @@ public final class TreeRestorer: Sendable {
                 layout: self.layout,
                 plan: plan,
                 existing: existing,
+                remembers: !self.contentDigests.isEmpty,
                 threads: self.options.threads
             )
             self.session.withLock { $0 = session }
@@ -206,6 +226,8 @@ public final class TreeRestorer: Sendable {
             throw error.adding("the target is as it was")
         }
         try session.swap()
+        let learnt = session.statCache(self.contentDigests)
+        self.learnt.withLock { $0 = learnt }
         return session.counters
     }
 

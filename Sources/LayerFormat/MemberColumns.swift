@@ -59,6 +59,7 @@ struct MemberColumns {
         var members = MemberList()
         var path: [UInt8] = []
         var target: [UInt8] = []
+        var (pathBytes, totalSize) = (0, 0)
         for (index, rawKind) in Array(self.message.kinds).enumerated() {
             guard let kind = MemberKind(rawValue: rawKind) else {
                 throw LayerFormatError("a recipe lists a member of unknown kind \(rawKind)")
@@ -70,6 +71,11 @@ struct MemberColumns {
             }
             path.removeSubrange(shared...)
             path += try suffixes.take(suffixSize)
+            // A few bytes can stand for a long path, over and over.
+            pathBytes += path.count
+            guard pathBytes <= MemberList.maximumPathBytes else {
+                throw LayerFormatError("a recipe's paths have more than \(MemberList.maximumPathBytes) bytes in all")
+            }
             target.removeAll(keepingCapacity: true)
             var (mode, size): (UInt16, Int) = (kind == .symlink ? 0o777 : 0, 0)
             switch kind {
@@ -80,6 +86,10 @@ struct MemberColumns {
                     throw LayerFormatError("a recipe lacks a size")
                 }
                 size = Int(number)
+                totalSize += size
+                guard totalSize <= 1 << 50 else {
+                    throw LayerFormatError("a recipe's files have more than 2^50 bytes in all")
+                }
             case .symlink, .hardlink:
                 guard let number = targetSizes.next() else { throw LayerFormatError("a recipe lacks a link target") }
                 target += try targets.take(Int(number))

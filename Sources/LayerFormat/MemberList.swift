@@ -3,6 +3,8 @@
 public struct MemberList: Sendable, Hashable {
     /// The most members a layer may have.
     public static let maximumCount = 1_000_000
+    /// The most bytes that all paths of a layer may have together.
+    public static let maximumPathBytes = 128 << 20
 
     private var paths = ByteColumn()
     private var targets = ByteColumn()

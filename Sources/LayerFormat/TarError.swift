@@ -47,7 +47,7 @@ public struct TarLimits: Hashable, Sendable {
         members: Int = MemberList.maximumCount,
         totalSize: Int = 64 << 30,
         recordSize: Int = 1 << 20,
-        pathBytes: Int = 128 << 20,
+        pathBytes: Int = MemberList.maximumPathBytes,
         extents: Int = 1_000_000
     ) {
         self.members = members

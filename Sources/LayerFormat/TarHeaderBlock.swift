@@ -36,6 +36,16 @@ struct TarHeaderBlock {
         }
     }
 
+    /// Refuses what other readers stop or stumble at, although nothing here needs it.
+    func verifyUnusedFields() throws(Malformed) {
+        _ = try self.number(in: 108..<116, "user id")
+        _ = try self.number(in: 116..<124, "group id")
+        // Some readers take it for the start of the path, whatever the header's dialect is.
+        guard self.dialect != .v7 || self.bytes[345..<500].allSatisfy({ $0 == 0 }) else {
+            throw Malformed(problem: "it has a path prefix, but its header is of a form that has none")
+        }
+    }
+
     func mode() throws(Malformed) -> UInt16 { UInt16(try self.number(in: 100..<108, "mode") & 0o777) }
     func size() throws(Malformed) -> Int { try self.count(in: 124..<136, "size") }
     func seconds() throws(Malformed) -> Int { try self.number(in: 136..<148, "modification time") }

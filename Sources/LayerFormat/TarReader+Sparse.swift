@@ -43,8 +43,10 @@ extension TarReader {
             }
             realSize = version.size ?? version.realSize
             map = version.map ?? records.repeatedExtents
-            guard version.count == nil || version.count == map.count else {
-                throw Self.refuse(entry, "its sparse map has \(map.count) ranges, expected \(version.count ?? 0)")
+            // Without the count GNU tar refuses the file, and others read other bytes.
+            guard version.count == map.count else {
+                let expected = version.count.map { "\($0)" } ?? "their number beside it"
+                throw Self.refuse(entry, "its sparse map has \(map.count) ranges, expected \(expected)")
             }
         } else {
             throw Self.refuse(entry, "its sparse format \(version.major).\(version.minor) is unknown")

@@ -97,7 +97,10 @@ public final class TarReader {
             self.isAtEnd = true
             return nil
         }
-        try self.check(at: start, nil) { () throws(TarHeaderBlock.Malformed) in try header.verifyChecksum() }
+        try self.check(at: start, nil) { () throws(TarHeaderBlock.Malformed) in
+            try header.verifyChecksum()
+            try header.verifyUnusedFields()
+        }
         return header
     }
 

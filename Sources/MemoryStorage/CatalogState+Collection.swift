@@ -31,6 +31,12 @@ extension CatalogState {
         if let budget = policy.budget {
             self.relieve(nil, policy, budget, at: now, limit, &report)
         }
+        if let budget = policy.unprotectedBudget {
+            let pinned = self.bytesPinnedLoosely()
+            while report.removed.count < limit, case let held = self.looseBytes() + pinned, held > budget,
+                self.takeUnprotected(in: nil, held, budget, at: now, &report)
+            {}
+        }
         report.isOverBudget = self.isOverBudget(policy)
         return report
     }
@@ -58,17 +64,54 @@ extension CatalogState {
         _ limit: Int,
         _ report: inout EvictionReport
     ) {
-        while case let live = self.liveBytes(of: project), live > budget {
+        while report.removed.count < limit, case let live = self.liveBytes(of: project), live > budget {
+            let isTheirTurn =
+                project != nil || !policy.evictsProtected || self.looseBytes() > policy.unprotectedBytes(of: budget)
+            if isTheirTurn, self.takeUnprotected(in: project, live, budget, at: now, &report) { continue }
+            guard policy.evictsProtected else { return }
             if let id = self.removed(in: project).first?.id {
                 self.rows[id] = nil
                 report.forgotten += 1
                 continue
             }
-            guard report.removed.count < limit, let id = self.victim(in: project, policy, live, budget) else { return }
-            let (held, most) = (Quantity.describe(bytes: live), Quantity.describe(bytes: budget))
-            let detail = "least recently used, \(held) over a budget of \(most)"
-            if let entry = self.remove(id, .evicted, at: now, detail: detail) { report.removed.append(entry) }
+            guard let id = self.victim(in: project, policy, live, budget) else { return }
+            self.evict(id, live, budget, at: now, &report)
         }
+    }
+
+    /// Forgets or removes one entry of an unprotected scope, and says whether there was one.
+    private mutating func takeUnprotected(
+        in project: ProjectName?,
+        _ held: Int,
+        _ budget: Int,
+        at now: Timestamp,
+        _ report: inout EvictionReport
+    ) -> Bool {
+        func isTheirs(_ id: Int64) -> Bool { self.rows[id]?.entry.scope.isUnprotected ?? false }
+        if let id = self.removed(in: project).map(\.id).first(where: isTheirs) {
+            self.rows[id] = nil
+            report.forgotten += 1
+            return true
+        }
+        let visible = self.rows.values.map(\.entry).filter { entry in
+            entry.scope.isUnprotected && entry.removal == nil && !entry.isPinned && !self.leased.contains(entry.id)
+                && (project == nil || entry.project == project)
+        }
+        guard let victim = visible.min(by: { ($0.lastUsedAt, $0.id) < ($1.lastUsedAt, $1.id) }) else { return false }
+        self.evict(victim.id, held, budget, at: now, &report)
+        return true
+    }
+
+    private mutating func evict(
+        _ id: Int64,
+        _ held: Int,
+        _ budget: Int,
+        at now: Timestamp,
+        _ report: inout EvictionReport
+    ) {
+        let (held, most) = (Quantity.describe(bytes: held), Quantity.describe(bytes: budget))
+        let detail = "least recently used, \(held) over a budget of \(most)"
+        if let entry = self.remove(id, .evicted, at: now, detail: detail) { report.removed.append(entry) }
     }
 
     private func victim(in project: ProjectName?, _ policy: EvictionPolicy, _ live: Int, _ budget: Int) -> Int64? {
@@ -123,6 +166,7 @@ extension CatalogState {
     func entries(_ filter: EntryFilter) -> EntryPage {
         let all = self.rows.values.map(\.entry).filter { entry in
             (filter.project == nil || entry.project == filter.project)
+                && (filter.scopes.map { Vantage(entry.project, scopes: $0).sees(entry.scope) } ?? true)
                 && (filter.scope.map { $0.text.utf8.elementsEqual(entry.scope.text.utf8) } ?? true)
                 && entry.key.starts(with: filter.prefix) && (filter.includesRemoved || entry.removal == nil)
         }.sorted(by: listingOrder)

@@ -23,24 +23,38 @@ extension CatalogState {
     }
 
     private mutating func touch(_ session: SaveSession) -> SessionName {
-        let name = SessionName(project: session.project, id: Array(session.id.utf8))
+        let name = SessionName(session)
         let end = self.sessions[name]?.expiresAt ?? session.expiresAt
-        self.sessions[name, default: SessionRow(expiresAt: end)].expiresAt = max(end, session.expiresAt)
+        let fresh = SessionRow(expiresAt: end, isUnprotected: session.isUnprotected)
+        self.sessions[name, default: fresh].expiresAt = max(end, session.expiresAt)
         return name
     }
 
     mutating func knownLayer(_ tree: Digest, for session: SaveSession) -> Layer? {
-        let known = self.layers.filter { name, row in
-            name.project == session.project && row.layer.treeDigest == tree && !self.isDamaged(name)
-        }
-        guard let row = known.values.max(by: { $0.id < $1.id }) else { return nil }
+        guard let layer = self.knownLayer(tree, in: session.vantage) else { return nil }
         let name = self.touch(session)
-        self.sessions[name]?.recipes.insert(row.layer.recipe)
-        return row.layer
+        self.sessions[name]?.recipes.insert(layer.recipe)
+        return layer
+    }
+
+    private func knownLayer(_ tree: Digest, in vantage: Vantage) -> Layer? {
+        let known = self.layers.filter { name, row in
+            name.project == vantage.project && row.layer.treeDigest == tree && !self.isDamaged(name)
+        }.values.sorted { $0.id > $1.id }
+        guard vantage.scopes != nil else { return known.first?.layer }
+        let entries = self.rows.values.map(\.entry)
+            .filter { $0.project == vantage.project && $0.removal == nil && vantage.sees($0.scope) }
+            .sorted { $0.id > $1.id }
+        for row in known {
+            for entry in entries {
+                if let layer = entry.layers.last(where: { $0.recipe == row.layer.recipe }) { return layer }
+            }
+        }
+        return nil
     }
 
     mutating func pin(_ digests: [Digest], for session: SaveSession) -> [Digest] {
-        let visible = self.visibleBlobs(of: session.project)
+        let visible = self.visibleBlobs(in: session.vantage, session: session)
         let name = self.touch(session)
         self.sessions[name]?.blobs.formUnion(digests.filter(visible.contains))
         return digests.filter { !visible.contains($0) }
@@ -100,7 +114,7 @@ extension CatalogState {
     }
 
     mutating func end(_ session: SaveSession) {
-        self.sessions[SessionName(project: session.project, id: Array(session.id.utf8))] = nil
+        self.sessions[SessionName(session)] = nil
     }
 
     mutating func commit(_ commit: Commit) throws -> CommitOutcome {
@@ -123,15 +137,16 @@ extension CatalogState {
         }
         for committed in commit.layers {
             let name = LayerName(project: commit.project, recipe: committed.layer.recipe)
+            let blobs = Set([committed.layer.recipe] + committed.blobs)
             if self.layers[name] != nil {
                 guard !self.isDamaged(name) else { throw Self.notVisible(committed.layer.recipe) }
+                if commit.vantage.scopes != nil { try self.require(Array(blobs), for: commit) }
                 continue
             }
-            let blobs = Set([committed.layer.recipe] + committed.blobs)
-            try self.require(Array(blobs), in: commit.project)
+            try self.require(Array(blobs), for: commit)
             self.layers[name] = LayerRow(id: self.nextID(), layer: committed.layer, blobs: blobs)
         }
-        try self.require([commit.record] + commit.layers.map(\.layer.stamps), in: commit.project)
+        try self.require([commit.record] + commit.layers.map(\.layer.stamps), for: commit)
         let entry = Entry(
             id: self.nextID(),
             project: commit.project,
@@ -157,8 +172,8 @@ extension CatalogState {
         return known
     }
 
-    private func require(_ digests: [Digest], in project: ProjectName) throws {
-        let visible = self.visibleBlobs(of: project)
+    private func require(_ digests: [Digest], for commit: Commit) throws {
+        let visible = self.visibleBlobs(in: commit.vantage, session: commit.session)
         for digest in digests where !visible.contains(digest) { throw Self.notVisible(digest) }
     }
 

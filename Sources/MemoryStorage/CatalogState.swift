@@ -34,10 +34,16 @@ struct CatalogState {
     struct SessionName: Hashable {
         var project: ProjectName
         var id: [UInt8]
+
+        init(_ session: SaveSession) {
+            self.project = session.project
+            self.id = Array(session.id.utf8)
+        }
     }
 
     struct SessionRow {
         var expiresAt: Timestamp
+        var isUnprotected: Bool
         var blobs: Set<Digest> = []
         var recipes: Set<Digest> = []
     }
@@ -77,14 +83,60 @@ struct CatalogState {
         return found
     }
 
-    func visibleBlobs(of project: ProjectName) -> Set<Digest> {
-        var found = self.referredBlobs(of: project)
-        for (name, session) in self.sessions where name.project == project { found.formUnion(session.blobs) }
+    /// The blobs that a vantage, and a session that has it, can see.
+    func visibleBlobs(in vantage: Vantage, session: SaveSession?) -> Set<Digest> {
+        var found: Set<Digest> = []
+        if vantage.scopes == nil {
+            found = self.referredBlobs(of: vantage.project)
+            for (name, session) in self.sessions where name.project == vantage.project {
+                found.formUnion(session.blobs)
+            }
+        } else {
+            for row in self.rows.values where row.entry.project == vantage.project && vantage.sees(row.entry.scope) {
+                found.formUnion(self.blobs(of: row))
+            }
+            if let row = session.flatMap({ self.sessions[SessionName($0)] }) {
+                found.formUnion(row.blobs)
+                for recipe in row.recipes {
+                    found.formUnion(self.layers[LayerName(project: vantage.project, recipe: recipe)]?.blobs ?? [])
+                }
+            }
+        }
         return found.filter { self.blobs[$0]?.state == .present }
     }
 
+    /// Everything that an entry needs.
+    private func blobs(of row: Row) -> Set<Digest> {
+        row.entry.layers.reduce(into: Set(row.ownBlobs)) { found, layer in
+            found.formUnion(self.layers[LayerName(project: row.entry.project, recipe: layer.recipe)]?.blobs ?? [])
+        }
+    }
+
+    /// The stored bytes that only entries of unprotected scopes hold.
+    func looseBytes() -> Int {
+        var (loose, fast): (Set<Digest>, Set<Digest>) = ([], [])
+        for row in self.rows.values {
+            if row.entry.scope.isUnprotected {
+                loose.formUnion(self.blobs(of: row))
+            } else {
+                fast.formUnion(self.blobs(of: row))
+            }
+        }
+        return self.storedBytes(of: loose.subtracting(fast))
+    }
+
+    /// The stored bytes that no entry needs and sessions of unprotected scopes pin.
+    func bytesPinnedLoosely() -> Int {
+        let pinned = self.sessions.values.filter(\.isUnprotected).reduce(into: Set<Digest>()) { $0.formUnion($1.blobs) }
+        return self.storedBytes(of: pinned.subtracting(self.referredBlobs(of: nil, onlyLive: true)))
+    }
+
+    private func storedBytes(of digests: Set<Digest>) -> Int {
+        digests.reduce(0) { $0 + (self.blobs[$1]?.record.storedSize ?? 0) }
+    }
+
     func liveBytes(of project: ProjectName?) -> Int {
-        self.referredBlobs(of: project, onlyLive: true).reduce(0) { $0 + (self.blobs[$1]?.record.storedSize ?? 0) }
+        self.storedBytes(of: self.referredBlobs(of: project, onlyLive: true))
     }
 
     func isMissing(_ digest: Digest) -> Bool { self.blobs[digest]?.state == .missing }

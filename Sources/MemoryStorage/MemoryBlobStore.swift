@@ -53,6 +53,10 @@ package final class MemoryBlobStore: BlobStore {
         }
     }
 
+    package func quarantine(_ digest: Digest, found: Discovery) async throws {
+        self.stored.withLock { $0[digest] = nil }
+    }
+
     package func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo] {
         self.stored.withLock { stored in
             stored.filter { blob in cursor.map { blob.key > $0 } ?? true }

@@ -45,10 +45,14 @@ package final class MemoryCatalog: Catalog {
         }
     }
 
-    package func blobs(_ digests: [Digest], in project: ProjectName) async throws -> [Digest: BlobRecord] {
+    package func blobs(
+        _ digests: [Digest],
+        in vantage: Vantage,
+        session: SaveSession?
+    ) async throws -> [Digest: BlobRecord] {
         self.state.withLock { state in
             var found: [Digest: BlobRecord] = [:]
-            let visible = state.visibleBlobs(of: project)
+            let visible = state.visibleBlobs(in: vantage, session: session)
             for digest in digests where visible.contains(digest) { found[digest] = state.blobs[digest]?.record }
             return found
         }
@@ -81,6 +85,10 @@ package final class MemoryCatalog: Catalog {
 
     package func storedBytes() async throws -> Int {
         self.state.withLock { $0.blobs.values.reduce(0) { $0 + $1.record.storedSize } }
+    }
+
+    package func unprotectedBytes() async throws -> Int {
+        self.state.withLock { $0.looseBytes() + $0.bytesPinnedLoosely() }
     }
 
     package func change(_ change: EntryChange, at now: Timestamp) async throws -> [Entry] {
@@ -129,19 +137,21 @@ extension MemoryCatalog {
         self.state.withLock { $0.statistics(of: project) }
     }
 
-    package func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
+    package func history(of key: CacheKey, in vantage: Vantage, limit: Int) async throws -> [HistoryEvent] {
         self.state.withLock { state in
             state.events.reversed()
-                .filter { $0.project == project && $0.event.key.text.utf8.starts(with: key.text.utf8) }
+                .filter { $0.project == vantage.project && vantage.sees($0.event.scope) }
+                .filter { $0.event.key.text.utf8.starts(with: key.text.utf8) }
                 .prefix(limit)
                 .map(\.event)
         }
     }
 
-    package func relatives(ofTemplate template: String, in project: ProjectName, limit: Int) async throws -> [Entry] {
+    package func relatives(ofTemplate template: String, in vantage: Vantage, limit: Int) async throws -> [Entry] {
         self.state.withLock { state in
             state.rows.values.map(\.entry)
-                .filter { $0.project == project && $0.provenance.template.utf8.elementsEqual(template.utf8) }
+                .filter { $0.project == vantage.project && vantage.sees($0.scope) }
+                .filter { $0.provenance.template.utf8.elementsEqual(template.utf8) }
                 .sorted { $0.id > $1.id }
                 .prefix(limit)
                 .map(\.self)

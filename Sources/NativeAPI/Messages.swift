@@ -126,6 +126,24 @@ package struct FetchBlobsRequest: Codable, Sendable {
     package init(digests: [Digest]) { self.digests = digests }
 }
 
+/// Names blobs that arrived with other bytes than their digests say.
+package struct SuspectsRequest: Codable, Sendable {
+    /// The most digests of one report.
+    package static let limit = 100
+
+    package var digests: [Digest]
+
+    package init(digests: [Digest]) { self.digests = digests }
+}
+
+/// What the server found when it read them again.
+package struct SuspectsResponse: Codable, Sendable {
+    /// Blobs that are damaged on the server's disk; the others were damaged on the way.
+    package var damaged: Int
+
+    package init(damaged: Int) { self.damaged = damaged }
+}
+
 /// Makes an entry visible; its blobs are there already.
 package struct CommitRequest: Codable, Sendable {
     package var session: String

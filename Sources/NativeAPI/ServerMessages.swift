@@ -111,10 +111,13 @@ package struct CheckRequest: Codable, Sendable {
     package var readData: Bool?
     /// Whether to mark damaged blobs as missing and remove strays.
     package var repair: Bool?
+    /// Which part of the blobs to look at, such as `3/7`; all if it is left out.
+    package var subset: String?
 
-    package init(readData: Bool? = nil, repair: Bool? = nil) {
+    package init(readData: Bool? = nil, repair: Bool? = nil, subset: String? = nil) {
         self.readData = readData
         self.repair = repair
+        self.subset = subset
     }
 }
 

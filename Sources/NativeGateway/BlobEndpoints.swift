@@ -31,9 +31,9 @@ extension NativeGateway {
     }
 
     @Sendable private func sendBlob(_ call: NativeCall) async throws -> Response {
-        let (project, digest) = (try call.project(), try call.digest())
+        let (vantage, digest) = (try call.vantage(), try call.digest())
         let question = self.hotAnswers.question()
-        let record = try await self.service.describe(digest, in: project)
+        let record = try await self.service.describe(digest, in: vantage)
         let form = BlobForm(record, request: call.request.headers)
         if let known = call.request.headers[.ifNoneMatch], ContentCoding.names(known, form.tag) {
             return Response(status: .notModified, headers: form.headers)
@@ -43,7 +43,9 @@ extension NativeGateway {
             return call.context.stream(.ok, headers: form.headers, contentLength: form.size) { _ in }
         }
         let content = try await self.content(of: record, form)
-        self.remember(content, form, question, "/v1/projects/\(project)/blobs/\(digest)", call)
+        if try call.sharesAnswers() {
+            self.remember(content, form, question, "/v1/projects/\(vantage.project)/blobs/\(digest)", call)
+        }
         return call.context.stream(.ok, headers: form.headers, contentLength: form.size) { writer in
             var sender = BlobSender(self.service, expecting: form.size)
             try await sender.send(content, size: form.size, to: &writer)

@@ -38,32 +38,51 @@ struct BlobReceiver: Sendable {
             var stores = 0
             func handOn() async throws {
                 while stores >= self.share.pace.storesAtOnce {
-                    try await group.next()
+                    do {
+                        try await group.next()
+                    } catch {
+                        // A store that refuses one batch is not asked to keep the next.
+                        batch = []
+                        throw error
+                    }
                     stores -= 1
                 }
                 let blobs = batch
-                group.addTask { try await self.store(blobs) }
+                group.addTask { try await self.keep(blobs) }
                 stores += 1
                 (batch, batchBytes) = ([], 0)
             }
-            for try await piece in body {
-                report.bytes += piece.readableBytes
-                guard report.bytes <= self.limit else { throw Failure.bodyTooLarge(limit: self.limit) }
-                var piece = Self.compact(piece)
-                while let blob = try records.next(from: &piece) {
-                    report.blobs += 1
-                    batch.append(blob)
-                    batchBytes += blob.storedSize
-                    if batchBytes >= self.share.pace.batchSize || batch.count >= Self.batchCount { try await handOn() }
+            do {
+                for try await piece in body {
+                    report.bytes += piece.readableBytes
+                    guard report.bytes <= self.limit else { throw Failure.bodyTooLarge(limit: self.limit) }
+                    var piece = Self.compact(piece)
+                    while let blob = try records.next(from: &piece) {
+                        report.blobs += 1
+                        batch.append(blob)
+                        batchBytes += blob.storedSize
+                        if batchBytes >= self.share.pace.batchSize || batch.count >= Self.batchCount {
+                            try await handOn()
+                        }
+                    }
                 }
-            }
-            guard records.isAtBoundary else {
-                throw CacheError(.invalidRequest, "the body ends in the middle of a blob record; send it again")
+                guard records.isAtBoundary else {
+                    throw CacheError(.invalidRequest, "the body ends in the middle of a blob record; send it again")
+                }
+            } catch {
+                // What arrived whole before the body broke off need not be sent again.
+                if !batch.isEmpty { try? await self.keep(batch) }
+                throw error
             }
             if !batch.isEmpty { try await handOn() }
             try await group.waitForAll()
             return report
         }
+    }
+
+    /// Stores blobs even if the task is cancelled because the connection is gone.
+    private func keep(_ blobs: [NewBlob]) async throws {
+        try await Task { try await self.store(blobs) }.value
     }
 
     /// A piece that keeps no more than twice its size in memory.

@@ -101,13 +101,13 @@ extension NativeGateway {
     }
 
     @Sendable private func listEntries(_ call: NativeCall) async throws -> Response {
-        let page = try await self.service.entries(call.entryFilter(in: call.project()))
+        let page = try await self.service.entries(call.entryFilter(in: call.project(), scopes: call.vantage().scopes))
         return try .json(EntriesResponse(entries: page.entries, cursor: page.cursor))
     }
 
     @Sendable private func listAllEntries(_ call: NativeCall) async throws -> Response {
         let project = try call.query["project"].map { try ProjectName($0) }
-        let page = try await self.service.entries(call.entryFilter(in: project))
+        let page = try await self.service.entries(call.entryFilter(in: project, scopes: nil))
         return try .json(EntriesResponse(entries: page.entries, cursor: page.cursor))
     }
 
@@ -142,7 +142,7 @@ extension NativeGateway {
         }
         let events = try await self.service.history(
             of: NativeCall.key(text),
-            in: call.project(),
+            in: call.vantage(),
             limit: call.query.number("limit", in: 1...1_000, default: 100)
         )
         return try .json(HistoryResponse(events: events.map(HistoryResponse.Event.init)))

@@ -93,6 +93,12 @@ extension Message {
             ]
         ),
         Message("FetchBlobsRequest", "Asks for blobs.", [.required("digests", .list(.digest))]),
+        Message("SuspectsRequest", "Names blobs that arrived wrong.", [.required("digests", .list(.digest))]),
+        Message(
+            "SuspectsResponse",
+            "How many of them are damaged on the server's disk.",
+            [.required("damaged", .integer)]
+        ),
     ]
 
     private static let saves = [
@@ -191,7 +197,7 @@ extension Message {
         Message(
             "CheckRequest",
             "Checks the store.",
-            [.optional("readData", .boolean), .optional("repair", .boolean)]
+            [.optional("readData", .boolean), .optional("repair", .boolean), .optional("subset", .string)]
         ),
         Message(
             "CheckResponse",

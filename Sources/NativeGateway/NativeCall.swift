@@ -1,7 +1,9 @@
 internal import CacheModel
+internal import CacheService
 internal import GatewayKit
 internal import Hummingbird
 internal import NativeAPI
+internal import StorageInterface
 
 /// A request to an endpoint, and how its parts are read into domain values.
 struct NativeCall: Sendable {
@@ -38,6 +40,19 @@ struct NativeCall: Sendable {
         }
         return session
     }
+
+    /// What the sender may see of the project in the path.
+    ///
+    /// The one place that decides it for all endpoints; all scopes, as long as jobs cannot prove who they are.
+    func vantage() throws -> Vantage { Vantage(try self.project(), scopes: nil) }
+
+    /// Who saves; the one place that says so for all endpoints of a save.
+    func saver(_ session: String) throws -> Saver {
+        Saver(vantage: try self.vantage(), scope: nil, session: session, owner: nil)
+    }
+
+    /// Whether all who may read a blob of the project get the same answer, so that it may be given to others.
+    func sharesAnswers() throws -> Bool { try self.vantage().scopes == nil }
 
     /// The index of a layer in the path.
     func layerIndex() throws -> Int {

@@ -26,16 +26,18 @@ extension ResolveRequest {
 
 extension CommitRequest {
     /// What to save under `key`.
-    func saveRequest(_ key: CacheKey, in project: ProjectName) -> SaveRequest {
+    func saveRequest(_ key: CacheKey, by saver: Saver) -> SaveRequest {
         SaveRequest(
-            project: project,
-            scope: self.scope ?? .shared,
+            project: saver.vantage.project,
+            scope: saver.scope ?? self.scope ?? .shared,
             key: key,
             layers: self.layers,
             provenance: self.provenance,
             timeToLive: self.ttlSeconds.map { .seconds($0) },
             onConflict: self.replace == true ? .replace : .keep,
-            session: self.session
+            session: saver.session,
+            scopes: saver.vantage.scopes,
+            owner: saver.owner
         )
     }
 }
@@ -62,10 +64,11 @@ extension ChangeRequest {
 
 extension NativeCall {
     /// Which entries to list.
-    func entryFilter(in project: ProjectName?) throws -> EntryFilter {
+    func entryFilter(in project: ProjectName?, scopes: [Scope]?) throws -> EntryFilter {
         EntryFilter(
             project: project,
             scope: try self.scope(),
+            scopes: scopes,
             prefix: self.query["prefix"] ?? "",
             includesRemoved: try self.query.flag("removed"),
             cursor: self.query["cursor"],
@@ -95,7 +98,8 @@ extension NativeCall {
             path: self.query["path"],
             anchor: try self.query.choice("anchor") ?? .workdir,
             timeToLive: life,
-            onConflict: try self.query.flag("replace") ? .replace : .keep
+            onConflict: try self.query.flag("replace") ? .replace : .keep,
+            scopes: try self.vantage().scopes
         )
     }
 }

@@ -33,6 +33,9 @@ indirect enum JSONValue: Encodable, ExpressibleByStringLiteral, ExpressibleByDic
 
 /// Makes the OpenAPI document from the table of endpoints.
 enum OpenAPI {
+    /// What every request can get: a bad head, a limit, a server that is not able to answer.
+    private static let everywhere = [400, 414, 429, 431, 500, 503]
+
     /// The document, OpenAPI 3.1.
     static func document(of endpoints: [Endpoint], version: String) -> JSONValue {
         var paths: [String: [String: JSONValue]] = [:]
@@ -58,7 +61,7 @@ enum OpenAPI {
         for answer in [endpoint.success] + endpoint.alternatives {
             responses[String(answer.status)] = self.response(answer.summary, answer.content)
         }
-        for status in endpoint.errors {
+        for status in endpoint.errors + Self.everywhere {
             responses[String(status)] = self.response(
                 HTTPResponse.Status(code: status).reasonPhrase + ".",
                 .message("ErrorResponse")

@@ -39,6 +39,17 @@ extension NativeGateway {
                 handler: self.fetchBlobs
             ),
             Endpoint(
+                method: .post,
+                path: "/v1/projects/{owner}/{name}/suspects",
+                operation: "reportSuspects",
+                summary: "Has blobs read again and compared with their digests that arrived wrong at a client.",
+                parameters: Endpoint.Parameter.project,
+                request: .message("SuspectsRequest"),
+                success: .ok("SuspectsResponse", "How many of them are damaged and were taken out of use."),
+                errors: [400, 413],
+                handler: self.recheck
+            ),
+            Endpoint(
                 method: .delete,
                 path: "/v1/projects/{owner}/{name}/leases/{lease}",
                 operation: "endLease",
@@ -56,19 +67,19 @@ extension NativeGateway {
         let query = try question.query(in: call.project())
         if question.isDryRun == true {
             let found = try await self.service.look(for: query)
-            return try await .json(self.describe(found, lease: nil, question, query))
+            return try await .json(self.describe(found, lease: nil, question, call.vantage()))
         }
         let restore = try await self.service.restore(query, families: question.families)
         if let restore { self.ledger.note(restore, families: question.families) }
         self.count(restore?.resolution)
-        return try await .json(self.describe(restore?.resolution, lease: restore?.lease, question, query))
+        return try await .json(self.describe(restore?.resolution, lease: restore?.lease, question, call.vantage()))
     }
 
     private func describe(
         _ resolution: Resolution?,
         lease: String?,
         _ question: ResolveRequest,
-        _ query: KeyQuery
+        _ vantage: Vantage
     ) async throws -> ResolveResponse {
         if let resolution {
             return ResolveResponse(
@@ -83,7 +94,7 @@ extension NativeGateway {
             let story = try await self.service.explainMiss(
                 of: pattern.key,
                 provenance: pattern.provenance,
-                in: query.project
+                in: vantage
             )
             explanations.append(MissExplanation(story, of: pattern.key))
         }
@@ -99,7 +110,8 @@ extension NativeGateway {
         let lease = call.query["lease"]
         let question = try await call.message(FetchBlobsRequest.self)
         try call.check(question.digests)
-        let records = try await self.service.describe(question.digests, in: call.project())
+        let records = try await self.service.describe(question.digests, in: call.vantage())
+        try await self.service.verify(records)
         let size = records.reduce(0) { $0 + BlobRecordCoding.headerSize + $1.storedSize }
         return call.context.stream(
             .ok,
@@ -111,6 +123,17 @@ extension NativeGateway {
             self.metrics.count("tarn_blob_bytes_total", [("operation", "get")], by: size)
             if let family = lease.flatMap(self.ledger.family) { self.service.noteSent(size, for: family) }
         }
+    }
+
+    @Sendable private func recheck(_ call: NativeCall) async throws -> Response {
+        let report = try await call.message(SuspectsRequest.self)
+        try call.check(report.digests)
+        guard report.digests.count <= SuspectsRequest.limit else {
+            throw CacheError(.invalidRequest, "at most \(SuspectsRequest.limit) blobs are suspected at once")
+        }
+        return try .json(
+            SuspectsResponse(damaged: try await self.service.recheck(report.digests, in: call.project()))
+        )
     }
 
     @Sendable private func endLease(_ call: NativeCall) async throws -> Response {

@@ -71,41 +71,39 @@ extension NativeGateway {
     @Sendable private func knownTrees(_ call: NativeCall) async throws -> Response {
         let question = try await call.message(KnownTreesRequest.self)
         try call.check(question.trees)
-        let layers = try await self.service.knownLayers(
-            question.trees,
-            in: call.project(),
-            session: question.session
-        )
-        self.ledger.note(layers, session: question.session)
+        let saver = try call.saver(question.session)
+        let layers = try await self.service.knownLayers(question.trees, for: saver)
+        self.ledger.note(layers, of: saver)
         return try .json(KnownTreesResponse(layers: layers))
     }
 
     @Sendable private func missingBlobs(_ call: NativeCall) async throws -> Response {
         let question = try await call.message(MissingBlobsRequest.self)
         try call.check(question.digests)
-        let missing = try await self.service.missing(question.digests, in: call.project(), session: question.session)
+        let missing = try await self.service.missing(question.digests, for: call.saver(question.session))
         return try .json(MissingBlobsResponse(missing: missing))
     }
 
     @Sendable private func uploadBlobs(_ call: NativeCall) async throws -> Response {
-        let (project, session) = (try call.project(), try call.session())
+        let saver = try call.saver(call.session())
         try call.request.limitBody(to: self.limits.blobBody)
         let receiver = BlobReceiver(limit: self.limits.blobBody, share: self.uploadShare) { batch in
-            try await self.service.store(batch, in: project, session: session)
+            try await self.service.store(batch, for: saver)
         }
         let report = try await self.uploads.whenFree {
             try await self.uploadShare.taking { try await receiver.receive(call.request.body) }
         }
         self.metrics.count("tarn_blob_bytes_total", [("operation", "put")], by: report.bytes)
-        self.ledger.note(report.bytes, session: session)
+        self.ledger.note(report.bytes, of: saver)
         return try .json(StoredBlobsResponse(stored: report.blobs))
     }
 
     @Sendable private func commit(_ call: NativeCall) async throws -> Response {
         let (project, key) = (try call.project(), try call.key())
         let commit = try await call.message(CommitRequest.self, limit: self.limits.commitBody)
-        let outcome = try await self.service.save(commit.saveRequest(key, in: project))
-        let received = self.ledger.takeSession(commit.session)
+        let saver = try call.saver(commit.session)
+        let outcome = try await self.service.save(commit.saveRequest(key, by: saver))
+        let received = self.ledger.take(saver)
         self.service.noteReceived(
             received.bytes,
             for: .init(project: project, name: commit.provenance.template),
@@ -116,9 +114,9 @@ extension NativeGateway {
     }
 
     @Sendable private func endSession(_ call: NativeCall) async throws -> Response {
-        let session = try call.text("session")
-        _ = self.ledger.takeSession(session)
-        try await self.service.endSession(session, in: call.project())
+        let saver = try call.saver(call.text("session"))
+        _ = self.ledger.take(saver)
+        try await self.service.endSession(of: saver)
         return .noContent
     }
 }

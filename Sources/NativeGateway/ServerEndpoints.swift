@@ -121,7 +121,8 @@ extension NativeGateway {
         let request = try await call.message(default: CheckRequest())
         let report = try await self.service.checkStore(
             readData: request.readData ?? false,
-            repair: request.repair ?? false
+            repair: request.repair ?? false,
+            subset: request.subset.map(BlobSubset.init(parsing:)) ?? .all
         )
         return try .json(
             CheckResponse(

@@ -16,7 +16,7 @@ final class TransferLedger: Sendable {
 
     private struct State {
         var families: [String: Traffic.Family] = [:]
-        var sessions: [String: Session] = [:]
+        var sessions: [Saver: Session] = [:]
     }
 
     private static let capacity = 10_000
@@ -39,22 +39,22 @@ final class TransferLedger: Sendable {
     func forget(_ lease: String) { self.state.withLock { _ = $0.families.removeValue(forKey: lease) } }
 
     /// Notes which trees of a session were known.
-    func note(_ layers: [Layer?], session: String) {
-        self.update(session) { $0.wasKnown = !layers.isEmpty && layers.allSatisfy { $0 != nil } }
+    func note(_ layers: [Layer?], of saver: Saver) {
+        self.update(saver) { $0.wasKnown = !layers.isEmpty && layers.allSatisfy { $0 != nil } }
     }
 
     /// Notes bytes that a session has received.
-    func note(_ bytes: Int, session: String) { self.update(session) { $0.bytes += bytes } }
+    func note(_ bytes: Int, of saver: Saver) { self.update(saver) { $0.bytes += bytes } }
 
     /// Takes what is known of a session and forgets it.
-    func takeSession(_ session: String) -> Session {
-        self.state.withLock { $0.sessions.removeValue(forKey: session) } ?? Session()
+    func take(_ saver: Saver) -> Session {
+        self.state.withLock { $0.sessions.removeValue(forKey: saver) } ?? Session()
     }
 
-    private func update(_ session: String, _ change: (inout Session) -> Void) {
+    private func update(_ saver: Saver, _ change: (inout Session) -> Void) {
         self.state.withLock { state in
             if state.sessions.count >= Self.capacity { state.sessions.removeAll() }
-            change(&state.sessions[session, default: Session()])
+            change(&state.sessions[saver, default: Session()])
         }
     }
 }

@@ -9,8 +9,10 @@ enum CatalogFailure {
         let reason = DatabaseReason(
             text: "\(error.message ?? "SQLite error") (code \(error.extendedResultCode.rawValue))"
         )
+        // The index of the write-ahead log could not grow, for which SQLite has no code of its own.
+        let isFull = error.resultCode == .SQLITE_FULL || error.extendedResultCode == .SQLITE_IOERR_SHMSIZE
         return switch error.resultCode {
-        case .SQLITE_FULL:
+        case _ where isFull:
             CacheError(.quotaExceeded, "the server's disk is full; free space or lower --max-size", cause: reason)
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             CacheError(.corrupt, "the database is damaged; stop tarnd and run tarnd rebuild-index", cause: reason)

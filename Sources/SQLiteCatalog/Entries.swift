@@ -67,16 +67,29 @@ extension Ledger {
     func forget(_ row: EntryRow) throws {
         let layers = try self.database.values(Int64.self, "SELECT layer FROM entry_layers WHERE entry = ?", [row.id])
         try self.database.run("DELETE FROM entry_layers WHERE entry = ?", [row.id])
-        for layer in layers {
-            try self.database.run("UPDATE layers SET entries = entries - 1 WHERE id = ?", [layer])
-            if try self.database.value(Int.self, "SELECT entries FROM layers WHERE id = ?", [layer]) == 0 {
-                try self.setIdle(.layer(layer), in: row.project)
-            }
-        }
-        try self.setIdle(.entry(row.id), in: row.project)
+        for layer in layers { try self.leave(layer, row) }
+        try self.setIdle(.entry(row.id), in: row.project, isLoose: row.isUnprotected)
+        if row.isUnprotected { try self.shiftUnprotectedEntries(-1) }
         try self.dropReferences(of: .entry(row.id), in: row.project)
         try self.database.run("DELETE FROM entry_blobs WHERE entry = ?", [row.id])
         try self.database.run("DELETE FROM entries WHERE id = ?", [row.id])
+    }
+
+    /// Notes that an entry no longer uses a layer.
+    private func leave(_ layer: Int64, _ entry: EntryRow) throws {
+        try self.database.run(
+            "UPDATE layers SET unprotected = unprotected - ?, entries = entries - 1 WHERE id = ?",
+            [entry.isUnprotected ? 1 : 0, layer]
+        )
+        let sql = "SELECT entries, unprotected FROM layers WHERE id = ?"
+        for row in try self.database.rows(sql, [layer]) {
+            let (entries, unprotected): (Int, Int) = (row[0], row[1])
+            if entries == 0 {
+                try self.setIdle(.layer(layer), in: entry.project, isLoose: entry.isUnprotected)
+            } else if entries == unprotected, !entry.isUnprotected {
+                try self.loosen(layer)
+            }
+        }
     }
 
     /// The entry that has a key, once one whose time is over has made room.
@@ -93,19 +106,29 @@ extension Ledger {
 
     /// Writes a new entry with all that it refers to.
     func insert(_ commit: Commit, in project: Int64) throws -> EntryRow {
-        let layers = try commit.layers.map { try self.layer($0, in: project) }
+        var sight = Sight(
+            self,
+            commit.vantage,
+            project: project,
+            session: try commit.session.flatMap { try self.findSession($0) }
+        )
+        let isUnprotected = commit.scope.isUnprotected
+        let layers = try commit.layers.map {
+            try self.layer($0, in: project, isUnprotected: isUnprotected, seenBy: &sight)
+        }
         let size = commit.layers.reduce(0) { $0 + $1.layer.size }
         let limit = try self.database.value(Int.self, "SELECT small_limit FROM totals") ?? 0
         let sizeClass = size < limit ? EvictionPolicy.SizeClass.small.rawValue : EvictionPolicy.SizeClass.large.rawValue
         try self.database.run(
             """
             INSERT INTO entries (project, scope, key, template, provenance, record, size, size_class, created_at,
-                last_used_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                last_used_at, expires_at, is_unprotected) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 project, commit.scope.text, commit.key.text, commit.provenance.template,
                 try StoredProvenance.encode(commit.provenance), commit.record.data, size, sizeClass,
                 commit.createdAt.milliseconds, commit.createdAt.milliseconds, commit.expiresAt?.milliseconds,
+                isUnprotected,
             ]
         )
         let id = self.database.lastInsertedRowID
@@ -119,11 +142,12 @@ extension Ledger {
             )
         }
         for digest in [commit.record] + commit.layers.map(\.layer.stamps) {
-            let blob = try self.requireBlob(digest, in: project)
+            let blob = try sight.requireBlob(digest)
             try self.database.run("INSERT OR IGNORE INTO entry_blobs (entry, blob) VALUES (?, ?)", [id, blob])
         }
         try self.addReferences(of: .entry(id), in: project)
-        try self.setLive(.entry(id), in: project)
+        if isUnprotected { try self.shiftUnprotectedEntries(1) }
+        try self.setLive(.entry(id), in: project, isLoose: isUnprotected)
         try self.addPrefixes(of: id, project: project, scope: commit.scope.text, key: commit.key.text)
         try self.shiftEntryBytes(size, sizeClass: sizeClass, in: project)
         guard let row = try self.entryRow(id) else { throw Self.unknownWord("entry \(id)") }
@@ -131,25 +155,49 @@ extension Ledger {
     }
 
     /// The row of a layer that one more entry uses, created if the project does not have it.
-    private func layer(_ committed: CommittedLayer, in project: Int64) throws -> Int64 {
+    ///
+    /// A layer that others have saved is taken over only by those who could have saved it themselves: a recipe fixes
+    /// its chunks, so it is the same layer, but naming it must not give anybody chunks that are not theirs to see.
+    private func layer(
+        _ committed: CommittedLayer,
+        in project: Int64,
+        isUnprotected: Bool,
+        seenBy sight: inout Sight
+    ) throws -> Int64 {
         let layer = committed.layer
         let known = try self.database.rows(
-            "SELECT id, entries, missing FROM layers WHERE project = ? AND recipe = ?",
+            "SELECT id, entries, missing, unprotected FROM layers WHERE project = ? AND recipe = ?",
             [project, layer.recipe.data]
         )
         let id: Int64
         if let row = known.first {
             id = row[0]
             guard row[2] == 0 else { throw Self.notVisible(layer.recipe, "a blob of the layer with recipe") }
-            if row[1] == 0 { try self.setLive(.layer(id), in: project) }
+            if try !sight.sees(layer: id) {
+                for digest in [layer.recipe] + committed.blobs { _ = try sight.requireBlob(digest) }
+            }
+            let (entries, unprotected): (Int, Int) = (row[1], row[3])
+            if entries == 0 {
+                try self.setLive(.layer(id), in: project, isLoose: isUnprotected)
+            } else if entries == unprotected, !isUnprotected {
+                try self.fasten(id)
+            }
         } else {
-            id = try self.insert(committed, in: project)
+            id = try self.insert(committed, in: project, isUnprotected: isUnprotected, seenBy: &sight)
         }
-        try self.database.run("UPDATE layers SET entries = entries + 1 WHERE id = ?", [id])
+        try self.database.run(
+            "UPDATE layers SET entries = entries + 1, unprotected = unprotected + ? WHERE id = ?",
+            [isUnprotected ? 1 : 0, id]
+        )
         return id
     }
 
-    private func insert(_ committed: CommittedLayer, in project: Int64) throws -> Int64 {
+    private func insert(
+        _ committed: CommittedLayer,
+        in project: Int64,
+        isUnprotected: Bool,
+        seenBy sight: inout Sight
+    ) throws -> Int64 {
         let layer = committed.layer
         try self.database.run(
             """
@@ -163,20 +211,15 @@ extension Ledger {
         )
         let id = self.database.lastInsertedRowID
         for digest in [layer.recipe] + committed.blobs {
-            let blob = try self.requireBlob(digest, in: project)
+            let blob = try sight.requireBlob(digest)
             try self.database.run("INSERT OR IGNORE INTO layer_blobs (layer, blob) VALUES (?, ?)", [id, blob])
         }
         try self.addReferences(of: .layer(id), in: project)
-        try self.setLive(.layer(id), in: project)
+        try self.setLive(.layer(id), in: project, isLoose: isUnprotected)
         return id
     }
 
-    private func requireBlob(_ digest: Digest, in project: Int64) throws -> Int64 {
-        guard let blob = try self.visibleBlob(digest, in: project) else { throw Self.notVisible(digest, "blob") }
-        return blob
-    }
-
-    private static func notVisible(_ digest: Digest, _ what: String) -> CacheError {
+    static func notVisible(_ digest: Digest, _ what: String) -> CacheError {
         CacheError(
             .invalidRequest,
             "\(what) \(digest) is not in the store for this project; upload it and commit again"

@@ -6,7 +6,7 @@ internal import GRDB
 struct EntryRow {
     static let columns = """
         id, project, scope, key, provenance, size, size_class, created_at, last_used_at, expires_at, is_pinned,
-        removed_at, removal_reason
+        removed_at, removal_reason, is_unprotected
         """
 
     var id: Int64
@@ -22,6 +22,7 @@ struct EntryRow {
     var isPinned: Bool
     var removedAt: Int64?
     var reason: String?
+    var isUnprotected: Bool
 
     init(_ row: Row) {
         self.id = row[0]
@@ -37,6 +38,7 @@ struct EntryRow {
         self.isPinned = row[10]
         self.removedAt = row[11]
         self.reason = row[12]
+        self.isUnprotected = row[13]
     }
 }
 

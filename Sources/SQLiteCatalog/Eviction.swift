@@ -90,6 +90,7 @@ private struct Eviction {
             }
         }
         if let budget = self.policy.budget { try self.relieve(nil, budget: budget) }
+        if let budget = self.policy.unprotectedBudget { try self.relieveOfUnprotected(budget) }
         return EvictionReport(removed: self.removed, forgotten: self.forgotten, isOverBudget: try self.isOverBudget())
     }
 
@@ -139,16 +140,59 @@ private struct Eviction {
     private mutating func relieve(_ project: Int64?, budget: Int) throws {
         while true {
             let bytes = try self.bytes(of: project)
-            guard bytes.live > budget else { return }
+            guard bytes.live > budget, self.removed.count < self.limit else { return }
+            if try self.takesUnprotectedFirst(in: project, budget),
+                try self.takeUnprotected(in: project, held: bytes.live, budget)
+            {
+                continue
+            }
+            guard self.policy.evictsProtected else { return }
             if let row = try self.oldestRemoved(in: project) {
                 try self.forget([row])
-            } else if self.removed.count < self.limit, let victim = try self.victim(in: project, bytes, budget) {
-                let detail = "least recently used, \(Quantity.describe(bytes: bytes.live)) over a budget of "
-                try self.remove(victim, .evicted, detail: detail + Quantity.describe(bytes: budget))
+            } else if let victim = try self.victim(in: project, bytes, budget) {
+                try self.evict(victim, held: bytes.live, budget)
             } else {
                 return
             }
         }
+    }
+
+    /// Whether the entries of unprotected scopes have to go before any other.
+    ///
+    /// A project's budget is checked after the fact, when nobody knows any more who exceeded it.
+    private func takesUnprotectedFirst(in project: Int64?, _ budget: Int) throws -> Bool {
+        guard project == nil, self.policy.evictsProtected else { return true }
+        return try self.ledger.looseBytes() > self.policy.unprotectedBytes(of: budget)
+    }
+
+    /// Removes entries of unprotected scopes until these hold no more than their budget.
+    private mutating func relieveOfUnprotected(_ budget: Int) throws {
+        let pinned = try self.ledger.bytesPinnedLoosely()
+        while self.removed.count < self.limit {
+            let held = try self.ledger.looseBytes() + pinned
+            guard held > budget, try self.takeUnprotected(in: nil, held: held, budget) else { return }
+        }
+    }
+
+    /// Forgets or removes one entry of an unprotected scope, and says whether there was one.
+    private mutating func takeUnprotected(in project: Int64?, held: Int, _ budget: Int) throws -> Bool {
+        let own = project == nil ? "TRUE" : "project = ?"
+        let arguments: StatementArguments = project.map { [$0] } ?? []
+        let theirs = "is_unprotected = 1 AND \(own) AND \(self.isFree)"
+        let removed = "removed_at IS NOT NULL AND \(theirs) ORDER BY removed_at, id LIMIT 1"
+        if let row = try self.ledger.entryRows(removed, arguments).first {
+            try self.forget([row])
+            return true
+        }
+        let visible = "removed_at IS NULL AND is_pinned = 0 AND \(theirs) ORDER BY last_used_at, id LIMIT 1"
+        guard let row = try self.ledger.entryRows(visible, arguments).first else { return false }
+        try self.evict(row, held: held, budget)
+        return true
+    }
+
+    private mutating func evict(_ row: EntryRow, held: Int, _ budget: Int) throws {
+        let detail = "least recently used, \(Quantity.describe(bytes: held)) over a budget of "
+        try self.remove(row, .evicted, detail: detail + Quantity.describe(bytes: budget))
     }
 
     private struct Bytes {

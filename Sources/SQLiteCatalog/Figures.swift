@@ -26,13 +26,51 @@ extension SQLiteCatalog {
             for check in Self.sums {
                 for row in try database.rows(check.sql) {
                     problems.append(
-                        "\(check.name): \(row[0] as Int64) is kept, \(row[1] as Int64) is right (row \(row[2] as Int64))"
+                        "I7: \(check.name): \(row[0] as Int64) is kept, \(row[1] as Int64) is right (row \(row[2] as Int64))"
                     )
+                }
+            }
+            for invariant in Self.invariants {
+                for row in try database.rows(invariant.sql) {
+                    problems.append("\(invariant.name) (row \(row[0] as Int64))")
                 }
             }
             return problems
         }
     }
+
+    /// Each selects the rows that break an invariant.
+    private static let invariants: [(name: String, sql: String)] = [
+        (
+            "I1: a visible entry needs a blob that is not there",
+            """
+            SELECT id FROM entries WHERE removed_at IS NULL AND (
+                EXISTS (SELECT 1 FROM entry_layers e JOIN layer_blobs l ON l.layer = e.layer
+                    JOIN blobs b ON b.id = l.blob WHERE e.entry = entries.id AND b.state <> 0)
+                OR EXISTS (SELECT 1 FROM entry_blobs x JOIN blobs b ON b.id = x.blob
+                    WHERE x.entry = entries.id AND b.state <> 0))
+            """
+        ),
+        (
+            "I1: a visible entry has no layers",
+            """
+            SELECT id FROM entries WHERE removed_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM entry_layers WHERE entry = entries.id)
+            """
+        ),
+        (
+            "I3: a blob is condemned although it is needed",
+            "SELECT id FROM blobs WHERE state = 1 AND (refs > 0 OR pins > 0)"
+        ),
+        (
+            "I8: the record that a rebuild needs is not among an entry's blobs",
+            """
+            SELECT id FROM entries WHERE removed_at IS NULL AND NOT EXISTS (
+                SELECT 1 FROM entry_blobs x JOIN blobs b ON b.id = x.blob
+                WHERE x.entry = entries.id AND b.digest = entries.record)
+            """
+        ),
+    ]
 
     /// Each selects the rows that are wrong: what is kept, what it should be, which row.
     private static let sums: [(name: String, sql: String)] = [
@@ -118,6 +156,32 @@ extension SQLiteCatalog {
             """
             SELECT live, n, id FROM (SELECT b.live, b.id, (
                 SELECT coalesce(sum(live), 0) FROM project_blobs WHERE blob = b.id) n FROM blobs b) WHERE live <> n
+            """
+        ),
+        (
+            "entries of unprotected scopes in a layer",
+            """
+            SELECT unprotected, n, id FROM (SELECT l.unprotected, l.id, (SELECT count(*) FROM entry_layers x
+                JOIN entries e ON e.id = x.entry WHERE x.layer = l.id AND e.is_unprotected = 1) n FROM layers l)
+            WHERE unprotected <> n
+            """
+        ),
+        (
+            "loose references to a blob",
+            "SELECT loose, n, id FROM (SELECT loose, id, \(UnprotectedBytes.looseHolders) n FROM blobs) WHERE loose <> n"
+        ),
+        (
+            "bytes of unprotected scopes",
+            """
+            SELECT loose_bytes, n, 1 FROM totals, (SELECT coalesce(sum(stored_size), 0) n FROM blobs
+                WHERE loose > 0 AND loose = live) WHERE loose_bytes <> n
+            """
+        ),
+        (
+            "entries of unprotected scopes",
+            """
+            SELECT unprotected_entries, n, 1 FROM totals, (SELECT count(*) n FROM entries WHERE is_unprotected = 1)
+            WHERE unprotected_entries <> n
             """
         ),
         (

@@ -8,6 +8,13 @@ extension SQLiteCatalog {
         try await self.read { database in try database.value(Int.self, "SELECT used_bytes FROM totals", []) ?? 0 }
     }
 
+    package func unprotectedBytes() async throws -> Int {
+        try await self.read { database in
+            let ledger = Ledger(database: database)
+            return try ledger.looseBytes() + ledger.bytesPinnedLoosely()
+        }
+    }
+
     package func entries(_ filter: EntryFilter) async throws -> EntryPage {
         let cursor = try filter.cursor.map(ListCursor.init(text:))
         return try await self.read { database in
@@ -22,6 +29,11 @@ extension SQLiteCatalog {
             if let scope = filter.scope {
                 conditions.append("scope = ?")
                 arguments += [scope.text]
+            }
+            if let scopes = filter.scopes {
+                let listed = scopes.condition("scope")
+                conditions.append(listed.sql)
+                arguments += listed.arguments
             }
             let range = KeyRange.condition("key", prefix: filter.prefix)
             conditions.append(range.sql)
@@ -41,16 +53,17 @@ extension SQLiteCatalog {
         }
     }
 
-    package func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
+    package func history(of key: CacheKey, in vantage: Vantage, limit: Int) async throws -> [HistoryEvent] {
         try await self.read { database in
-            guard let project = try Ledger(database: database).findProject(project) else { return [] }
+            guard let project = try Ledger(database: database).findProject(vantage.project) else { return [] }
             let range = KeyRange.condition("key", prefix: key.text)
+            let counting = vantage.condition("scope")
             let rows = try database.rows(
                 """
                 SELECT key, scope, kind, at, detail FROM events
-                WHERE project = ? AND \(range.sql) ORDER BY id DESC LIMIT ?
+                WHERE project = ? AND \(range.sql) AND \(counting.sql) ORDER BY id DESC LIMIT ?
                 """,
-                [project] + StatementArguments(range.arguments) + [limit]
+                [project] + StatementArguments(range.arguments) + counting.arguments + [limit]
             )
             return try rows.map { row in
                 HistoryEvent(
@@ -74,12 +87,14 @@ extension SQLiteCatalog {
         }
     }
 
-    package func relatives(ofTemplate template: String, in project: ProjectName, limit: Int) async throws -> [Entry] {
+    package func relatives(ofTemplate template: String, in vantage: Vantage, limit: Int) async throws -> [Entry] {
         try await self.read { database in
             let ledger = Ledger(database: database)
-            guard let project = try ledger.findProject(project) else { return [] }
-            let condition = "project = ? AND template = ? ORDER BY id DESC LIMIT ?"
-            return try ledger.entries(ledger.entryRows(condition, [project, template, limit]))
+            guard let project = try ledger.findProject(vantage.project) else { return [] }
+            let counting = vantage.condition("scope")
+            let condition = "project = ? AND template = ? AND \(counting.sql) ORDER BY id DESC LIMIT ?"
+            let arguments: StatementArguments = [project, template] + counting.arguments + [limit]
+            return try ledger.entries(ledger.entryRows(condition, arguments))
         }
     }
 

@@ -65,9 +65,13 @@ struct Ledger {
     }
 
     /// Counts the blobs of `holder` as bytes that stay.
-    func setLive(_ holder: Holder, in project: Int64) throws {
+    ///
+    /// `isLoose` says that only entries of unprotected scopes use the holder.
+    func setLive(_ holder: Holder, in project: Int64, isLoose: Bool) throws {
         try self.shiftLiveBytes(of: holder, in: project, whereLive: 0, by: "+")
-        try self.database.run("UPDATE blobs SET live = live + 1 WHERE id IN (\(holder.select))", [holder.id])
+        try self.willSetLive(holder, isLoose: isLoose)
+        let counts = isLoose ? "live = live + 1, loose = loose + 1" : "live = live + 1"
+        try self.database.run("UPDATE blobs SET \(counts) WHERE id IN (\(holder.select))", [holder.id])
         try self.database.run(
             "UPDATE project_blobs SET live = live + 1 WHERE project = ? AND blob IN (\(holder.select))",
             [project, holder.id]
@@ -75,9 +79,13 @@ struct Ledger {
     }
 
     /// Counts the blobs of `holder` as bytes that can be collected.
-    func setIdle(_ holder: Holder, in project: Int64) throws {
+    ///
+    /// `isLoose` says that only entries of unprotected scopes used the holder.
+    func setIdle(_ holder: Holder, in project: Int64, isLoose: Bool) throws {
         try self.shiftLiveBytes(of: holder, in: project, whereLive: 1, by: "-")
-        try self.database.run("UPDATE blobs SET live = live - 1 WHERE id IN (\(holder.select))", [holder.id])
+        try self.willSetIdle(holder, isLoose: isLoose)
+        let counts = isLoose ? "live = live - 1, loose = loose - 1" : "live = live - 1"
+        try self.database.run("UPDATE blobs SET \(counts) WHERE id IN (\(holder.select))", [holder.id])
         try self.database.run(
             "UPDATE project_blobs SET live = live - 1 WHERE project = ? AND blob IN (\(holder.select))",
             [project, holder.id]
@@ -128,10 +136,17 @@ struct Ledger {
             """,
             [size - old, blob]
         )
+        try self.database.run(
+            """
+            UPDATE totals SET loose_bytes = loose_bytes + ?
+            WHERE (SELECT loose > 0 AND loose = live FROM blobs WHERE id = ?)
+            """,
+            [size - old, blob]
+        )
         try self.database.run("UPDATE blobs SET stored_size = ? WHERE id = ?", [size, blob])
     }
 
-    /// The row of a blob that the project may know of.
+    /// The row of a blob that the project may know of, whichever scope has it.
     func visibleBlob(_ digest: Digest, in project: Int64) throws -> Int64? {
         try self.database.value(
             Int64.self,

@@ -8,7 +8,7 @@ enum Schema {
     /// `Tarn` as a big-endian number, in the header of every database.
     static let applicationID: Int32 = 0x5461_726e
     /// The newest schema this program knows.
-    static let version = 2
+    static let version = 5
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -21,6 +21,10 @@ enum Schema {
             try PrefixIndex.create(in: database)
             try database.execute(sql: "PRAGMA user_version = 2")
         }
+        migrator.registerMigration("5-scopes") { database in
+            try UnprotectedBytes.create(in: database)
+            try database.execute(sql: "PRAGMA user_version = 5")
+        }
         return migrator
     }
 
@@ -28,7 +32,9 @@ enum Schema {
     static func check(_ database: Database, path: String) throws {
         let id = try Int32.fetchOne(database, sql: "PRAGMA application_id") ?? 0
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        let tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+        // The migrator's own table comes before the first migration: a crash may leave it alone in the file.
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> 'grdb_migrations'"
+        let tables = try Int.fetchOne(database, sql: sql) ?? 0
         guard id == self.applicationID || (id == 0 && version == 0 && tables == 0) else {
             throw CacheError(
                 .invalidRequest,

@@ -8,10 +8,10 @@ extension Ledger {
     func session(_ session: SaveSession, in project: Int64) throws -> Int64 {
         try self.database.run(
             """
-            INSERT INTO sessions (project, name, expires_at) VALUES (?, ?, ?)
+            INSERT INTO sessions (project, name, expires_at, is_unprotected) VALUES (?, ?, ?, ?)
             ON CONFLICT (project, name) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)
             """,
-            [project, session.id, session.expiresAt.milliseconds]
+            [project, session.id, session.expiresAt.milliseconds, session.isUnprotected]
         )
         let id = try self.database.value(
             Int64.self,
@@ -22,10 +22,16 @@ extension Ledger {
         return id
     }
 
-    /// Ends a session by its name; one that is not known has ended before.
-    func end(_ session: SaveSession, of project: Int64) throws {
+    /// The row of a session, if it was seen and has not ended.
+    func findSession(_ session: SaveSession) throws -> Int64? {
+        guard let project = try self.findProject(session.project) else { return nil }
         let sql = "SELECT id FROM sessions WHERE project = ? AND name = ?"
-        if let id = try self.database.value(Int64.self, sql, [project, session.id]) { try self.end(id) }
+        return try self.database.value(Int64.self, sql, [project, session.id])
+    }
+
+    /// Ends a session by its name; one that is not known has ended before.
+    func end(_ session: SaveSession) throws {
+        if let id = try self.findSession(session) { try self.end(id) }
     }
 
     /// Ends a session and its pins.

@@ -55,20 +55,10 @@ extension SQLiteCatalog {
         try await self.write { database in
             let ledger = Ledger(database: database)
             let project = try ledger.project(session.project)
-            let row = try database.rows(
-                """
-                SELECT path, anchor, tree, recipe, stamps, size, members, chunks, id FROM layers
-                WHERE project = ? AND tree = ? AND missing = 0 ORDER BY id DESC LIMIT 1
-                """,
-                [project, tree.data]
-            ).first
-            guard let row else { return nil }
+            guard let known = try ledger.knownLayer(tree, in: project, session.vantage) else { return nil }
             let id = try ledger.session(session, in: project)
-            try database.run(
-                "INSERT OR IGNORE INTO session_layers (session, layer) VALUES (?, ?)",
-                [id, row[8] as Int64]
-            )
-            return try Ledger.layer(row)
+            try database.run("INSERT OR IGNORE INTO session_layers (session, layer) VALUES (?, ?)", [id, known.id])
+            return known.layer
         }
     }
 
@@ -77,9 +67,10 @@ extension SQLiteCatalog {
             let ledger = Ledger(database: database)
             let project = try ledger.project(session.project)
             let id = try ledger.session(session, in: project)
+            var sight = Sight(ledger, session.vantage, project: project, session: id)
             var missing: [Digest] = []
             for digest in digests {
-                if let blob = try ledger.visibleBlob(digest, in: project) {
+                if let blob = try sight.blob(digest) {
                     try ledger.pin(blob, for: id)
                 } else {
                     missing.append(digest)
@@ -103,13 +94,19 @@ extension SQLiteCatalog {
         }
     }
 
-    package func blobs(_ digests: [Digest], in project: ProjectName) async throws -> [Digest: BlobRecord] {
+    package func blobs(
+        _ digests: [Digest],
+        in vantage: Vantage,
+        session: SaveSession?
+    ) async throws -> [Digest: BlobRecord] {
         try await self.read { database in
             let ledger = Ledger(database: database)
-            guard let project = try ledger.findProject(project) else { return [:] }
+            guard let project = try ledger.findProject(vantage.project) else { return [:] }
+            let pinning = try vantage.scopes.flatMap { _ in try session.flatMap { try ledger.findSession($0) } }
+            var sight = Sight(ledger, vantage, project: project, session: pinning)
             var found: [Digest: BlobRecord] = [:]
             for digest in digests {
-                guard let blob = try ledger.visibleBlob(digest, in: project) else { continue }
+                guard let blob = try sight.blob(digest) else { continue }
                 let sql = "SELECT digest, encoding, size, stored_size FROM blobs WHERE id = ?"
                 found[digest] = try database.rows(sql, [blob]).first.map(BlobRecord.init(row:))
             }
@@ -119,8 +116,7 @@ extension SQLiteCatalog {
 
     package func end(_ session: SaveSession) async throws {
         try await self.write { database in
-            let ledger = Ledger(database: database)
-            if let project = try ledger.findProject(session.project) { try ledger.end(session, of: project) }
+            try Ledger(database: database).end(session)
         }
     }
 
@@ -129,9 +125,7 @@ extension SQLiteCatalog {
             let ledger = Ledger(database: database)
             let project = try ledger.project(commit.project)
             let outcome = try Self.commit(commit, in: project, ledger)
-            if let session = commit.session, let owner = try ledger.findProject(session.project) {
-                try ledger.end(session, of: owner)
-            }
+            if let session = commit.session { try ledger.end(session) }
             return outcome
         }
     }

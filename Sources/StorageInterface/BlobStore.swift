@@ -34,6 +34,11 @@ package protocol BlobStore: Sendable {
     /// Deletes blobs. A missing blob is not an error.
     func delete(_ digests: [Digest]) async throws
 
+    /// Takes a blob with damaged bytes out of the store; afterwards it is missing, and can be put again.
+    ///
+    /// A store may keep the bytes aside for people to look at. A missing blob is not an error.
+    func quarantine(_ digest: Digest, found: Discovery) async throws
+
     /// Lists blobs in the order of their digests, for checks and rebuilding.
     func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo]
 }
@@ -45,6 +50,20 @@ extension BlobStore {
         for digest in digests { blobs.append(try await self.open(digest)) }
         return blobs
     }
+}
+
+/// What was being done when a blob was found to be damaged.
+package enum Discovery: String, Hashable, Sendable, CaseIterable {
+    /// A restore or a download read it.
+    case read
+    /// The background pass over all blobs came to it.
+    case scrub
+    /// A client had been sent other bytes than it asked for, and said so.
+    case report
+    /// It was uploaded again.
+    case upload
+    /// Somebody had the store checked.
+    case check
 }
 
 /// How a blob's bytes are stored.

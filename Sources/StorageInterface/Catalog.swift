@@ -7,20 +7,29 @@ package import CacheModel
 /// missing method. There are at most twelve; what only people ask for is in
 /// ``CatalogInspection``.
 ///
-/// A blob is *visible* to a project if a layer of the project lists it, or if
-/// a save session of the project holds a pin on it. Answers about blobs are
-/// always given for one project, so that nobody learns what others store.
+/// Answers about blobs and layers are always given for one ``Vantage``, so that
+/// nobody learns what others store.
+///
+/// With all scopes of a project a blob is *visible* if a layer or an entry of
+/// the project lists it, or if a save session of the project holds a pin on it.
+///
+/// With some scopes only what their entries list is visible, and what the very
+/// session that asks has pinned. Removed entries count until they are
+/// forgotten: a restore that has begun ends well, and a blob cannot lie about
+/// its bytes. Layers can, because the server believes a client that the chunks
+/// hold what the members say. So a *known layer* is one of a visible entry in
+/// one of the scopes, as that entry has it; a removed one does not vouch for it.
 package protocol Catalog: CatalogInspection {
     /// The best entry for `query`, if there is one; see ``CacheModel/KeyQuery`` for what is best.
     func resolve(_ query: KeyQuery, at now: Timestamp) async throws -> Resolution?
 
-    /// The newest layer of the project with this tree digest, pinned by the session.
+    /// The newest layer with this tree digest that the session's vantage may be given, pinned by the session.
     ///
     /// The pin and the answer are one transaction: a layer reported as known cannot be collected before the
     /// session ends.
     func knownLayer(_ tree: Digest, for session: SaveSession) async throws -> Layer?
 
-    /// Pins the blobs that are visible to the session's project and returns the others, in order.
+    /// Pins the blobs that are visible to the session and returns the others, in order.
     func pin(_ digests: [Digest], for session: SaveSession) async throws -> [Digest]
 
     /// Records blobs whose bytes are durable, and pins them for the session.
@@ -28,12 +37,16 @@ package protocol Catalog: CatalogInspection {
     /// A blob that was condemned comes back to life with a new generation.
     func recordStored(_ blobs: [BlobRecord], for session: SaveSession) async throws
 
-    /// Looks blobs up that are visible to the project; others are left out.
-    func blobs(_ digests: [Digest], in project: ProjectName) async throws -> [Digest: BlobRecord]
+    /// Looks blobs up that are visible from a vantage, or to a session that has it; others are left out.
+    func blobs(
+        _ digests: [Digest],
+        in vantage: Vantage,
+        session: SaveSession?
+    ) async throws -> [Digest: BlobRecord]
 
     /// Makes an entry visible, and ends the session's pins if `session` is given.
     ///
-    /// - Throws: ``CacheError`` with code `invalidRequest` if a blob of a layer is not visible to the project.
+    /// - Throws: ``CacheError`` with code `invalidRequest` if a blob of a layer is not visible to the session.
     func commit(_ commit: Commit) async throws -> CommitOutcome
 
     /// Ends a save that will not be committed: its pins are gone, and what only it held can be collected.
@@ -47,6 +60,10 @@ package protocol Catalog: CatalogInspection {
 
     /// Removes entries that have expired, then the least recently used ones while `policy` is exceeded; forgets
     /// removed entries whose time for being brought back is over, or at once while a budget is exceeded.
+    ///
+    /// Entries of unprotected scopes go first where `policy` does not allow others to go, where they hold more than
+    /// their share of the whole budget, and for the sake of a project's budget. Among them the least recently used
+    /// goes, whatever its size.
     ///
     /// Pinned entries stay, and so do those in `leased`: somebody is restoring them. Works in steps: removes at most `limit` entries, call it again while it returns any.
     func evict(
@@ -81,12 +98,15 @@ package protocol CatalogInspection: Sendable {
 
     /// The stored bytes of all blobs that are recorded or condemned: what the store's files add up to. Cheap.
     func storedBytes() async throws -> Int
+    /// The stored bytes that only unprotected scopes hold: blobs whose entries are all theirs, and blobs that no entry
+    /// needs and their save sessions pin.
+    func unprotectedBytes() async throws -> Int
     /// Figures of one project, or of all.
     func statistics(of project: ProjectName?) async throws -> Statistics
     /// What happened to a key and to keys that start with it, newest first.
-    func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent]
+    func history(of key: CacheKey, in vantage: Vantage, limit: Int) async throws -> [HistoryEvent]
     /// The newest entries that were made from the same template, for explaining a miss.
-    func relatives(ofTemplate template: String, in project: ProjectName, limit: Int) async throws -> [Entry]
+    func relatives(ofTemplate template: String, in vantage: Vantage, limit: Int) async throws -> [Entry]
     /// What ``Catalog/evict(by:keepRemovedSince:except:at:limit:)`` and ``Catalog/condemn(limit:except:at:)`` would do
     /// in all, without doing it.
     func previewCollection(

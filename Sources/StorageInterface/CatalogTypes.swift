@@ -4,18 +4,24 @@ package import CacheModel
 
 /// A client's save in progress: what it pins cannot be collected until the session ends or expires.
 package struct SaveSession: Hashable, Sendable {
-    /// The client's random name for the save, at most 64 bytes.
+    /// The client's random name for the save, and whose it is where that matters; see `CacheService/Saver`.
     package var id: String
-    /// The project that is saved to.
-    package var project: ProjectName
+    /// The project that is saved to, and what of it may be seen.
+    package var vantage: Vantage
+    /// Whether the save is to an unprotected scope.
+    package var isUnprotected: Bool
     /// When the pins end by themselves; every use moves it forward.
     package var expiresAt: Timestamp
 
-    package init(id: String, project: ProjectName, expiresAt: Timestamp) {
+    package init(id: String, vantage: Vantage, isUnprotected: Bool = false, expiresAt: Timestamp) {
         self.id = id
-        self.project = project
+        self.vantage = vantage
+        self.isUnprotected = isUnprotected
         self.expiresAt = expiresAt
     }
+
+    /// The project that is saved to.
+    package var project: ProjectName { self.vantage.project }
 }
 
 /// An entry and how it was found.
@@ -97,6 +103,9 @@ package struct Commit: Sendable {
         self.record = record
         self.session = session
     }
+
+    /// What the save may refer to; everything of the project if there is no session.
+    package var vantage: Vantage { self.session?.vantage ?? Vantage(self.project, scopes: nil) }
 }
 
 /// A layer of a commit with everything it refers to.
@@ -241,6 +250,8 @@ package struct CondemnedBlob: Hashable, Sendable {
 package struct EntryFilter: Hashable, Sendable {
     package var project: ProjectName?
     package var scope: Scope?
+    /// The scopes that may be listed at all, or `nil` for all.
+    package var scopes: [Scope]?
     package var prefix: String
     /// Whether to list removed entries, too.
     package var includesRemoved: Bool
@@ -251,6 +262,7 @@ package struct EntryFilter: Hashable, Sendable {
     package init(
         project: ProjectName? = nil,
         scope: Scope? = nil,
+        scopes: [Scope]? = nil,
         prefix: String = "",
         includesRemoved: Bool = false,
         cursor: String? = nil,
@@ -258,6 +270,7 @@ package struct EntryFilter: Hashable, Sendable {
     ) {
         self.project = project
         self.scope = scope
+        self.scopes = scopes
         self.prefix = prefix
         self.includesRemoved = includesRemoved
         self.cursor = cursor

@@ -52,6 +52,10 @@ package struct VerifyingBlobStore<Base: BlobStore>: BlobStore {
         try await self.base.delete(digests)
     }
 
+    package func quarantine(_ digest: Digest, found: Discovery) async throws {
+        try await self.base.quarantine(digest, found: found)
+    }
+
     package func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo] {
         try await self.base.list(after: cursor, limit: limit)
     }

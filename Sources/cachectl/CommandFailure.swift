@@ -14,6 +14,11 @@ enum CommandStatus: Int32, Hashable, Sendable {
     case notAuthorized = 12
     case interrupted = 130
 
+    /// What a check has mended, as with `fsck(8)` and `tarnd check`.
+    static let repaired = Self.failure
+    /// What a check leaves behind, as with `fsck(8)` and `tarnd check`.
+    static let damage = Self.usage
+
     /// The status for an error of the layers below.
     init(for error: any Error) {
         switch error {

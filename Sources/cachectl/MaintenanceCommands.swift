@@ -47,10 +47,13 @@ struct CheckCommand: ServerCommand {
             Examples:
               cachectl fsck                        every blob is there and has its size
               cachectl fsck --read-data            read all of it and compare digests
+              cachectl fsck --read-data --subset 3/7   the third of seven nightly parts
               cachectl fsck --read-data --repair
               cachectl fsck --data /var/lib/tarn
 
-            Exit status: 0 if nothing is wrong or all was repaired, 1 if problems are left.
+            Each problem names what it breaks (I1 to I8 in docs/OPERATIONS.md).
+
+            Exit status: 0 if nothing is wrong, 1 if all that was wrong is repaired, 2 if problems are left.
             """
     )
 
@@ -59,6 +62,9 @@ struct CheckCommand: ServerCommand {
 
     @Flag(help: "Take damaged blobs out of use and remove strays.")
     var repair = false
+
+    @Option(help: ArgumentHelp("Look at one part of the blobs only: part n of t.", valueName: "n/t"))
+    var subset: String?
 
     @Option(help: ArgumentHelp("The data folder of a server that is stopped.", valueName: "folder"))
     var data: String?
@@ -70,13 +76,18 @@ struct CheckCommand: ServerCommand {
             let flags = [(self.readData, "--read-data"), (self.repair, "--repair"), (self.options.json, "--json")]
             try SiblingProgram("tarnd").replaceProcess(
                 arguments: ["check", "--data", data] + flags.compactMap { $0.0 ? $0.1 : nil }
+                    + (self.subset.map { ["--subset", $0] } ?? [])
             )
         }
         try await self.options.withSession { try await self.run(with: $0) }
     }
 
     func run(with session: Session) async throws {
-        let request = CheckRequest(readData: self.readData ? true : nil, repair: self.repair ? true : nil)
+        let request = CheckRequest(
+            readData: self.readData ? true : nil,
+            repair: self.repair ? true : nil,
+            subset: self.subset
+        )
         let result = try await session.server.check(request)
         let left = result.problems.count - min(result.repaired, result.problems.count)
         if session.wantsJSON {
@@ -87,7 +98,7 @@ struct CheckCommand: ServerCommand {
             try session.output.line("\(blobs) checked (\(Quantity.describe(bytes: result.checkedBytes)))")
             try session.output.line(Self.verdict(problems: result.problems.count, repaired: result.repaired))
         }
-        if left > 0 { throw CommandFailure(.failure) }
+        if !result.problems.isEmpty { throw CommandFailure(left > 0 ? .damage : .repaired) }
     }
 
     static func verdict(problems: Int, repaired: Int) -> String {

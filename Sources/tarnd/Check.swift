@@ -27,13 +27,21 @@ struct Check: AsyncParsableCommand {
     @Flag(name: .long, help: "mark damaged blobs as missing and delete bytes without a row")
     var repair = false
 
+    @Option(name: .long, help: ArgumentHelp("look at one part of the blobs only, such as 3/7", valueName: "N/T"))
+    var subset: String?
+
     @Flag(name: .long, help: "print the result as JSON")
     var json = false
 
     func run() async throws {
         let report: CheckReport
         do {
-            report = try await FolderCheck.run(self.data, readData: self.readData, repair: self.repair)
+            report = try await FolderCheck.run(
+                self.data,
+                readData: self.readData,
+                repair: self.repair,
+                subset: try self.subset.map(BlobSubset.init(parsing:)) ?? .all
+            )
         } catch {
             Tarnd.complain("\(error)")
             throw ExitCode(2)

@@ -25,6 +25,30 @@ struct BasicsFlags: ParsableArguments {
     var insecureOpen = false
 
     @Option(
+        name: .customLong("tls-certificate"),
+        help: ArgumentHelp(
+            "PEM file with the certificate and those between it and its authority; read again when it changes",
+            valueName: "FILE"
+        )
+    )
+    var tlsCertificate: String?
+
+    @Option(
+        name: .customLong("tls-key"),
+        help: ArgumentHelp("PEM file with the certificate's key; read again when it changes", valueName: "FILE")
+    )
+    var tlsKey: String?
+
+    @Option(
+        name: .customLong("trusted-proxies"),
+        help: ArgumentHelp(
+            "addresses whose X-Forwarded-For, Forwarded and X-Forwarded-Proto are believed",
+            valueName: "CIDR[,CIDR]"
+        )
+    )
+    var trustedProxies: String?
+
+    @Option(
         name: .customLong("durability"),
         help: ArgumentHelp(
             "strict: what was answered survives a loss of power (default: strict)",
@@ -70,6 +94,9 @@ struct BasicsFlags: ParsableArguments {
             "listen": self.listen,
             "port-file": self.portFile,
             "insecure-open": self.insecureOpen ? "true" : nil,
+            "tls-certificate": self.tlsCertificate,
+            "tls-key": self.tlsKey,
+            "trusted-proxies": self.trustedProxies,
             "durability": self.durability,
             "threads": self.threads,
             "compression-level": self.compressionLevel,
@@ -103,6 +130,15 @@ struct BudgetsFlags: ParsableArguments {
         help: ArgumentHelp("share of the budget that is kept for small entries (default: 10)", valueName: "PERCENT")
     )
     var smallEntryShare: String?
+
+    @Option(
+        name: .customLong("unprotected-share"),
+        help: ArgumentHelp(
+            "most of the budget that pr/, fork/ and dev/ scopes hold (default: 25)",
+            valueName: "PERCENT"
+        )
+    )
+    var unprotectedShare: String?
 
     @Option(
         name: .customLong("ttl"),
@@ -144,11 +180,60 @@ struct BudgetsFlags: ParsableArguments {
             "max-project-size": self.maxProjectSize,
             "small-entry-size": self.smallEntrySize,
             "small-entry-share": self.smallEntryShare,
+            "unprotected-share": self.unprotectedShare,
             "ttl": self.ttl,
             "max-ttl": self.maxTtl,
             "undo-time": self.undoTime,
             "session-time": self.sessionTime,
             "lease-time": self.leaseTime,
+        ]
+    }
+}
+
+struct DiskFlags: ParsableArguments {
+    @Option(
+        name: .customLong("verify-after"),
+        help: ArgumentHelp(
+            "how long a blob counts as sound once it was compared with its digest (default: 7d)",
+            valueName: "TIME|never"
+        )
+    )
+    var verifyAfter: String?
+
+    @Option(
+        name: .customLong("scrub-rate"),
+        help: ArgumentHelp(
+            "most bytes a second that are read to find damage; 0 for none (default: 8MiB)",
+            valueName: "SIZE"
+        )
+    )
+    var scrubRate: String?
+
+    @Option(
+        name: .customLong("min-free-space"),
+        help: ArgumentHelp(
+            "free bytes of the disk below which entries are evicted (default: 1 % of it, at most 256MiB)",
+            valueName: "SIZE"
+        )
+    )
+    var minFreeSpace: String?
+
+    @Option(
+        name: .customLong("ballast"),
+        help: ArgumentHelp(
+            "bytes kept so that entries can be removed while the disk is full; 0 for none (default: 64MiB)",
+            valueName: "SIZE"
+        )
+    )
+    var ballast: String?
+
+    /// The values that were given, by the settings' names.
+    var values: [String: String?] {
+        [
+            "verify-after": self.verifyAfter,
+            "scrub-rate": self.scrubRate,
+            "min-free-space": self.minFreeSpace,
+            "ballast": self.ballast,
         ]
     }
 }
@@ -159,6 +244,33 @@ struct LimitsFlags: ParsableArguments {
         help: ArgumentHelp("connections at once; more wait to be accepted (default: 1024)", valueName: "N")
     )
     var maxConnections: String?
+
+    @Option(
+        name: .customLong("max-connections-per-address"),
+        help: ArgumentHelp(
+            "connections of one address; more are closed, but for this machine and trusted proxies (default: 256)",
+            valueName: "N"
+        )
+    )
+    var maxConnectionsPerAddress: String?
+
+    @Option(
+        name: .customLong("request-rate"),
+        help: ArgumentHelp(
+            "requests a second of one token or address, ten times as many at once; more get 429 (default: 0, any)",
+            valueName: "N"
+        )
+    )
+    var requestRate: String?
+
+    @Option(
+        name: .customLong("auth-failure-rate"),
+        help: ArgumentHelp(
+            "wrong tokens a minute of one address before it gets 429 (default: 60; 0: any)",
+            valueName: "N"
+        )
+    )
+    var authFailureRate: String?
 
     @Option(
         name: .customLong("max-uploads"),
@@ -218,6 +330,9 @@ struct LimitsFlags: ParsableArguments {
     var values: [String: String?] {
         [
             "max-connections": self.maxConnections,
+            "max-connections-per-address": self.maxConnectionsPerAddress,
+            "request-rate": self.requestRate,
+            "auth-failure-rate": self.authFailureRate,
             "max-uploads": self.maxUploads,
             "max-header-size": self.maxHeaderSize,
             "max-json-body": self.maxJsonBody,

@@ -45,6 +45,9 @@ struct Tarnd: AsyncParsableCommand {
     @OptionGroup(title: "Budgets and times to live")
     var budgets: BudgetsFlags
 
+    @OptionGroup(title: "Disk")
+    var disk: DiskFlags
+
     @OptionGroup(title: "Limits")
     var limits: LimitsFlags
 
@@ -55,7 +58,9 @@ struct Tarnd: AsyncParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         tarn_bound_malloc()
         var flags: [String: String] = [:]
-        for values in [self.basics.values, self.budgets.values, self.limits.values, self.times.values] {
+        for values in [
+            self.basics.values, self.budgets.values, self.disk.values, self.limits.values, self.times.values,
+        ] {
             for (name, value) in values { flags[name] = value }
         }
         flags["config"] = self.config

@@ -32,6 +32,14 @@ struct WordTests {
         #expect(throws: CacheError.self) { try ProjectName(text) }
     }
 
+    @Test func `words that only look the same are different words`() throws {
+        let (composed, decomposed) = ("branch/\u{e9}", "branch/e\u{301}")
+        #expect(composed == decomposed)
+        #expect(try Scope(composed) != Scope(decomposed))
+        #expect(try CacheKey(composed) != CacheKey(decomposed))
+        #expect(try Set([Scope(composed), Scope(decomposed), Scope(composed)]).count == 2)
+    }
+
     @Test func `moments saturate instead of overflowing`() {
         #expect(Timestamp(milliseconds: .max) + .seconds(1) == Timestamp(milliseconds: .max))
         #expect((Timestamp(milliseconds: 0) + .seconds(Int64.max)).milliseconds == .max)

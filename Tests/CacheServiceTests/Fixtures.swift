@@ -30,12 +30,17 @@ struct TestService {
     let service: CacheService
     let project: ProjectName
 
-    init(budget: Int? = nil) throws {
+    init(
+        budget: Int? = nil,
+        volume: Volume = Volume(),
+        _ decorate: (any BlobStore) -> any BlobStore = { $0 }
+    ) throws {
         var configuration = CacheService.Configuration()
+        configuration.volume = volume
         configuration.policy = EvictionPolicy(budget: budget)
         let clock = self.clock
         self.service = CacheService(
-            blobs: self.blobs,
+            blobs: decorate(self.blobs),
             catalog: self.catalog,
             threads: .singleton,
             configuration: configuration,
@@ -58,6 +63,17 @@ struct TestService {
         return try await self.service.save(self.request(key, layer.layer, session: session, onConflict: onConflict))
     }
 
+    /// Puts other bytes of the same size in the place of a blob's.
+    func damage(_ digest: Digest) async throws {
+        let stored = try await self.blobs.open(digest)
+        var bytes = try stored.storedBytes()
+        bytes.setInteger(~(bytes.getInteger(at: bytes.writerIndex - 1, as: UInt8.self) ?? 0), at: bytes.writerIndex - 1)
+        try await self.blobs.quarantine(digest, found: .check)
+        // The memory store looks at sizes only.
+        let size = stored.encoding == .raw ? bytes.readableBytes : 1
+        try await self.blobs.put([NewBlob(digest: digest, encoding: stored.encoding, size: size, content: bytes)])
+    }
+
     func request(
         _ key: String,
         _ layer: Layer,
@@ -72,7 +88,9 @@ struct TestService {
             provenance: Provenance(template: key),
             timeToLive: nil,
             onConflict: onConflict,
-            session: session
+            session: session,
+            scopes: nil,
+            owner: nil
         )
     }
 
@@ -84,13 +102,41 @@ struct TestService {
     }
 }
 
+/// Saves of jobs that all trust each other.
+extension CacheService {
+    private func saver(_ project: ProjectName, _ session: String) -> Saver {
+        Saver(vantage: Vantage(project, scopes: nil), scope: nil, session: session, owner: nil)
+    }
+
+    func knownLayers(_ trees: [Digest], in project: ProjectName, session: String) async throws -> [Layer?] {
+        try await self.knownLayers(trees, for: self.saver(project, session))
+    }
+
+    func missing(_ digests: [Digest], in project: ProjectName, session: String) async throws -> [Digest] {
+        try await self.missing(digests, for: self.saver(project, session))
+    }
+
+    func store(_ blobs: [NewBlob], in project: ProjectName, session: String) async throws {
+        try await self.store(blobs, for: self.saver(project, session))
+    }
+
+    func describe(_ digests: [Digest], in project: ProjectName) async throws -> [BlobRecord] {
+        try await self.describe(digests, in: Vantage(project, scopes: nil))
+    }
+
+    func recipe(of layer: Layer, in project: ProjectName) async throws -> Recipe {
+        try await self.recipe(of: layer, in: Vantage(project, scopes: nil))
+    }
+}
+
 /// A layer of one file, made by hand.
 struct TestLayer {
     var layer: Layer
     var blobs: [NewBlob]
     var chunks: [Digest]
 
-    init(_ content: [UInt8], path: String = "data", mtime: Int64 = 1_000) throws {
+    /// `claimed` is other content of the same length that the recipe says the chunks hold.
+    init(_ content: [UInt8], claiming claimed: [UInt8]? = nil, path: String = "data", mtime: Int64 = 1_000) throws {
         let members = MemberList(
             sorting: [Member(path: Array(path.utf8), kind: .file, mode: 0o644, size: content.count)]
         )
@@ -98,7 +144,7 @@ struct TestLayer {
         CanonicalTar.appendHeader(of: members, at: 0, mtime: nil, to: &stream)
         stream += content
         stream += [UInt8](repeating: 0, count: CanonicalTar.streamSize(of: members) - stream.count)
-        let digests = [SHA256.digest(of: content)]
+        let digests = [SHA256.digest(of: claimed ?? content)]
         var blobs: [NewBlob] = []
         var chunks: [ChunkReference] = []
         var rest = stream[...]

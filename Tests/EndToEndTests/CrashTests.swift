@@ -69,7 +69,8 @@ struct CrashTests {
     }
 
     @Test func `hostile archives are refused one by one, and nothing is written outside`() throws {
-        let server = try TarnServer()
+        // The bombs are files of zeros: only the limit makes them too large.
+        let server = try TarnServer(flags: ["--max-entry-size", "64MiB"])
         let job = try Job(server.url)
         let corpus = try job.scratch.folder("corpus")
         try shell("python3 '\(Programs.repository)/Tests/Corpora/hostile-tars.py' '\(corpus)'", in: "/")
@@ -79,7 +80,7 @@ struct CrashTests {
         for name in names {
             let target = try job.scratch.folder("target-\(name)")
             let imported = try job.run("cachectl", "import", name, "\(corpus)/\(name)")
-            if name.hasPrefix("refuse-") {
+            if name.contains("-refuse-") {
                 #expect(imported.status == 1 || imported.status == 2, "\(name): \(imported.status)")
                 #expect(!(imported.errors + imported.output).isEmpty, "\(name) gave no message")
             } else {

@@ -90,6 +90,40 @@ import Testing
         }
     }
 
+    @Test func `damage on the disk is told before the first byte, and a client's report is looked into`() async throws {
+        try await TestServer.run { server in
+            let blobs = [[UInt8](repeating: 1, count: 100_000), [2, 3, 4]]
+            let digests = blobs.map { SHA256.digest(of: $0) }
+            let upload = Sample.project + "/blobs?session=" + Sample.session
+            #expect(try await server.send("POST", upload, blobs.flatMap { Sample.record($0) }).status == 200)
+            func fetch(_ digest: Digest) async throws -> Answer {
+                try await server.post(Sample.project + "/blobs/fetch", FetchBlobsRequest(digests: [digest]))
+            }
+            func report() async throws -> Int {
+                let answer = try await server.post(Sample.project + "/suspects", SuspectsRequest(digests: digests))
+                return try answer.message(SuspectsResponse.self).damaged
+            }
+            try server.damage(digests[0])
+            let damaged = try await fetch(digests[0])
+            #expect(damaged.status == 500)
+            #expect(try damaged.message(ErrorResponse.self).code == "corrupt")
+            #expect(try await fetch(digests[0]).status == 404)
+            #expect(try await fetch(digests[1]).status == 200)
+            try server.damage(digests[1])
+            #expect(try await report() == 1)
+            #expect(try await report() == 0)
+            #expect(try await fetch(digests[1]).status == 404)
+            let metrics = try await server.send("GET", "/metrics").text
+            for found in ["read", "report"] {
+                #expect(metrics.contains("tarn_quarantined_blobs_total{found=\"\(found)\"} 1\n"), "\(metrics)")
+            }
+            let many = SuspectsRequest(digests: Array(repeating: digests[0], count: SuspectsRequest.limit + 1))
+            #expect(try await server.post(Sample.project + "/suspects", many).status == 400)
+            #expect(try await server.send("POST", upload, blobs.flatMap { Sample.record($0) }).status == 200)
+            for digest in digests { #expect(try await fetch(digest).status == 200) }
+        }
+    }
+
     @Test func `a blob with another digest is refused`() async throws {
         try await TestServer.run { server in
             let record = Sample.record([1, 2, 3], digest: SHA256.digest(of: [4]))

@@ -123,6 +123,8 @@ import Testing
             ("EntriesResponse", EntriesResponse(entries: [], cursor: "c")),
             ("ErrorResponse", ErrorResponse(code: "c", message: "m", requestID: "r")),
             ("CollectResponse", CollectResponse(removedEntries: 0, deletedBlobs: 0, freedBytes: 0, storedBytes: 0)),
+            ("SuspectsRequest", SuspectsRequest(digests: [])),
+            ("SuspectsResponse", SuspectsResponse(damaged: 1)),
             ("CheckResponse", CheckResponse(checkedBlobs: 0, checkedBytes: 0, problems: [], repaired: 0)),
         ]
         for (name, sample) in samples {

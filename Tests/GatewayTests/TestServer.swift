@@ -13,6 +13,7 @@ import Testing
 struct TestServer: Sendable {
     let port: Int
     let server: TarnServer
+    let folder: String
 
     static func run(
         _ settings: [String: String] = [:],
@@ -20,7 +21,9 @@ struct TestServer: Sendable {
     ) async throws {
         let folder = NSTemporaryDirectory() + "tarn-test-" + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let flags = ["data": folder, "listen": "127.0.0.1:0", "durability": "relaxed"].merging(settings) { $1 }
+        let flags = [
+            "data": folder, "listen": "127.0.0.1:0", "durability": "relaxed", "ballast": "0", "scrub-rate": "0",
+        ].merging(settings) { $1 }
         var configuration = try ServerConfiguration(flags: flags, environment: [:]) { _ in "" }
         // A busy machine may need more than a second between two requests.
         configuration.limits.hotLifetime = .seconds(20)
@@ -39,7 +42,7 @@ struct TestServer: Sendable {
             }
             guard let port = await ports.first(where: { _ in true }) else { throw CacheError(.unavailable, "no port") }
             do {
-                try await body(TestServer(port: port, server: server))
+                try await body(TestServer(port: port, server: server, folder: folder))
             } catch {
                 await server.stop()
                 throw error
@@ -66,6 +69,16 @@ struct TestServer: Sendable {
 
     func post(_ path: String, _ message: some Encodable) async throws -> Answer {
         try await self.send("POST", path, NativeJSON.encode(message))
+    }
+
+    /// Changes the last byte of a blob's file.
+    func damage(_ digest: Digest) throws {
+        let hex = "\(digest)"
+        let path = "\(self.folder)/blobs/\(hex.prefix(2))/\(hex.dropFirst(2).prefix(2))/\(hex)"
+        let file = FileManager.default.fileExists(atPath: path) ? path : path + ".zst"
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: file))
+        bytes[bytes.count - 1] ^= 0xff
+        try bytes.write(to: URL(fileURLWithPath: file))
     }
 
     /// Blocking socket calls on a thread of their own.

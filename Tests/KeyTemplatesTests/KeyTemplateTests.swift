@@ -35,6 +35,14 @@ struct KeyTemplateTests {
         #expect(expanded.files.map(\.text) == ["django\n"])
     }
 
+    @Test(arguments: [#"hashFiles('it"s', 'a\b')"#, #"hashFiles "it\"s" "a\\b""#])
+    func `the usual spelling of an action is the same action`(action: String) throws {
+        let template = try KeyTemplate("{{ \(action) }}")
+        let source = try #require(template.segments.first?.source)
+        #expect(try KeyTemplate("{{ \(source) }}").actions == template.actions)
+        #expect(template.actions == [.hashFiles([#"it"s"#, #"a\b"#])])
+    }
+
     @Test(arguments: [
         ("v1-{{ parameters.key }}", #"template: cacheKey:1: function "parameters" not defined"#, 6),
         ("a\n{{ nope }}", #"template: cacheKey:2: function "nope" not defined"#, 5),

@@ -1,7 +1,9 @@
 import CacheModel
-import LayerFormat
+import Foundation
 import LayerKernels
 import Testing
+
+@testable import LayerFormat
 
 struct LayerCodecTests {
     static let members = MemberList(sorting: [
@@ -55,6 +57,25 @@ struct LayerCodecTests {
                 if let recipe = try? Recipe(decoding: damaged) { try? recipe.members.validate(root: "venv") }
             }
         }
+    }
+
+    @Test func `files that are larger together than any stream can be are refused`() throws {
+        let files = ["a", "b"].map { Member(path: Array($0.utf8), kind: .file, mode: 0o644, size: 1 << 50) }
+        var recipe = Self.recipe()
+        recipe.members = MemberList(sorting: files)
+        let bytes = try recipe.encoded()
+        #expect(throws: LayerFormatError.self) { try Recipe(decoding: bytes) }
+    }
+
+    @Test func `a small recipe cannot name gigabytes of paths`() {
+        let count = MemberList.maximumPathBytes / Member.maximumPathLength + 1
+        var message = Tarn_Layer_V1_MembersMessage()
+        message.suffixes = Data(repeating: UInt8(ascii: "a"), count: Member.maximumPathLength)
+        message.suffixSizes = [UInt32(Member.maximumPathLength)] + Array(repeating: 0, count: count - 1)
+        message.sharedSizes = [0] + Array(repeating: UInt32(Member.maximumPathLength), count: count - 1)
+        message.kinds = Data(repeating: MemberKind.directory.rawValue, count: count)
+        message.modes = Array(repeating: 0o755, count: count)
+        #expect(throws: LayerFormatError.self) { try MemberColumns(message).list() }
     }
 
     @Test func `stamps come back as they were`() throws {

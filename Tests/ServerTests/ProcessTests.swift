@@ -1,5 +1,6 @@
 import CacheServer
 import Foundation
+import Glibc
 import Testing
 
 /// The program itself, as people start it.
@@ -100,6 +101,54 @@ import Testing
                 #expect(check.code == 0 && check.output.contains("\"problems\":[]"), "\(check.output)\(check.errors)")
             }
         }
+    }
+
+    @Test func `a server that may open few files takes fewer connections, and lives on`() async throws {
+        try await Self.offload {
+            try self.withFolder { folder in
+                let (server, errors) = (Process(), Pipe())
+                server.executableURL = URL(fileURLWithPath: "/bin/sh")
+                let flags = "--data '\(folder)' --listen 127.0.0.1:0 --header-timeout 1s"
+                server.arguments = ["-c", "ulimit -n 64; exec '\(Self.program.path)' \(flags)"]
+                server.standardError = errors
+                try server.run()
+                var log = ""
+                while !log.contains("\"listening\"") {
+                    let data = errors.fileHandleForReading.availableData
+                    guard !data.isEmpty else { break }
+                    log += String(decoding: data, as: UTF8.self)
+                }
+                #expect(log.contains("fewer connections than max-connections") && log.contains("\"open.files\":\"64\""))
+                let address = try #require(log.firstMatch(of: /"address":"127\.0\.0\.1:(\d+)"/)?.1)
+                let port = try #require(UInt16(address))
+                let idle = (0..<100).map { _ in Self.connect(port) }
+                defer { for descriptor in idle { close(descriptor) } }
+                // The idle ones are given up, and then it is this one's turn.
+                let last = Self.connect(port)
+                defer { close(last) }
+                _ = send(last, "GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n", 35, Int32(MSG_NOSIGNAL))
+                var answer = [UInt8](repeating: 0, count: 15)
+                #expect(recv(last, &answer, 15, Int32(MSG_WAITALL.rawValue)) == 15)
+                #expect(String(decoding: answer, as: UTF8.self) == "HTTP/1.1 200 OK")
+                server.terminate()
+                server.waitUntilExit()
+                #expect(server.terminationStatus == 0 && server.terminationReason == .exit)
+            }
+        }
+    }
+
+    private static func connect(_ port: UInt16) -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        _ = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        return descriptor
     }
 
     @Test func `a stray file is found, and repaired on demand`() async throws {

@@ -91,6 +91,47 @@ struct BlobStoreTests {
     }
 
     @Test(arguments: StoreKind.allCases)
+    func `a blob in quarantine is missing, and can be put again`(_ kind: StoreKind) async throws {
+        let directory = try TemporaryDirectory()
+        let store = try await kind.make(in: directory)
+        let (damaged, other) = (rawBlob([1, 2, 3]), try frameBlob([4]))
+        try await store.put([damaged, other])
+        try await store.quarantine(damaged.digest, found: .scrub)
+        try await store.quarantine(damaged.digest, found: .scrub)
+        #expect(try await store.missing(from: [damaged.digest, other.digest]) == [damaged.digest])
+        #expect(try await store.list(after: nil, limit: 10).map(\.digest) == [other.digest])
+        try await store.put([damaged])
+        #expect(try await store.open(damaged.digest).bytes == [1, 2, 3])
+    }
+
+    @Test func `quarantine keeps the bytes for their owner only, for a time and up to a size`() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try await DiskBlobStore(directory: directory.path, threads: .singleton)
+        let blobs = [rawBlob([UInt8](repeating: 1, count: 500)), try frameBlob([UInt8](repeating: 2, count: 500))]
+        try await store.put(blobs)
+        for blob in blobs { try await store.quarantine(blob.digest, found: .read) }
+        let names = ["\(blobs[0].digest).read", "\(blobs[1].digest).zst.read"]
+        #expect(directory.files(below: "quarantine") == names.sorted())
+        for name in names {
+            let path = directory.path + "/quarantine/" + name
+            let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+            #expect(mode == 0o600)
+        }
+        // One of them has been here for some time.
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -600)],
+            ofItemAtPath: directory.path + "/quarantine/" + names[0]
+        )
+        let now = Timestamp.current
+        let left = try await store.tidyQuarantine(keepingSince: now + .seconds(-3_600), atMost: 1_000)
+        #expect(left == 500 + blobs[1].storedSize)
+        try await store.tidyQuarantine(keepingSince: now + .seconds(-3_600), atMost: 100)
+        #expect(directory.files(below: "quarantine") == [names[1]])
+        try await store.tidyQuarantine(keepingSince: now + .seconds(3_600), atMost: 100)
+        #expect(directory.files(below: "quarantine").isEmpty)
+    }
+
+    @Test(arguments: StoreKind.allCases)
     func `what was opened stays readable after it is deleted`(_ kind: StoreKind) async throws {
         let directory = try TemporaryDirectory()
         let store = try await kind.make(in: directory)

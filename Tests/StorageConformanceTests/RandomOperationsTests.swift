@@ -38,19 +38,45 @@ struct RandomOperationsTests {
             #expect(try await model.catalog.statistics(of: real.project) == own, "seed \(seed), step \(step)")
             let blobs = try await real.catalog.allBlobs(after: nil, limit: 1_000)
             #expect(try await model.catalog.allBlobs(after: nil, limit: 1_000) == blobs, "seed \(seed), step \(step)")
+            let held = try await real.catalog.unprotectedBytes()
+            #expect(try await model.catalog.unprotectedBytes() == held, "seed \(seed), step \(step)")
         }
     }
 }
 
+/// Where a job saves to, what it sees, and what it uploads.
+private struct Eyes: CustomStringConvertible {
+    static let all: [Scope] = [.shared, .of("branch/main"), .of("pr/1"), .of("pr/2")]
+
+    var scope: Scope
+    var scopes: [Scope]?
+    var uploads: [String]
+
+    static func random(using random: inout SeededGenerator) -> Self {
+        let scope = Self.all.randomElement(using: &random) ?? .shared
+        let chain: [Scope] = scope == .shared ? [.shared] : [scope, .of("branch/main")]
+        let all = ["chunk", "recipe", "stamps"]
+        let uploads = Int.random(in: 0..<4, using: &random) == 0 ? [all.randomElement(using: &random) ?? ""] : all
+        return Self(scope: scope, scopes: Bool.random(using: &random) ? nil : chain, uploads: uploads)
+    }
+
+    func session(_ id: String, of bench: Bench, until end: Int64) -> SaveSession {
+        bench.session(id, scopes: self.scopes, scope: self.scope, until: end)
+    }
+
+    var description: String { "\(self.scope) sees \(String(describing: self.scopes)) uploads \(self.uploads)" }
+}
+
 private enum Operation {
-    case save(key: String, content: String, expires: Int64?, replace: Bool, other: Bool, at: Int64)
+    case save(key: String, content: String, expires: Int64?, replace: Bool, other: Bool, Eyes, at: Int64)
     case resolve(String, at: Int64)
     case change(EntryChange.Action, prefix: String, at: Int64)
     case use(String, at: Int64)
-    case evict(budget: Int?, projectBudget: Int?, undo: Int64, at: Int64)
+    case evict(budget: Int?, projectBudget: Int?, unprotected: Int?, spares: Bool, undo: Int64, at: Int64)
     case collect(leased: String, at: Int64)
-    case known(String, at: Int64)
-    case pin(String, at: Int64)
+    case known(String, Eyes, at: Int64)
+    case pin(String, Eyes, at: Int64)
+    case look(String, Eyes)
     case lose(String, at: Int64)
     case heal(String, at: Int64)
 
@@ -58,7 +84,7 @@ private enum Operation {
         let key = "k\(Int.random(in: 0..<4, using: &random))-\(Int.random(in: 0..<4, using: &random))"
         let content = "c\(Int.random(in: 0..<8, using: &random))"
         let prefix = String(key.prefix(Int.random(in: 1...4, using: &random)))
-        switch Int.random(in: 0..<20, using: &random) {
+        switch Int.random(in: 0..<22, using: &random) {
         case 0..<7:
             return .save(
                 key: key,
@@ -66,6 +92,7 @@ private enum Operation {
                 expires: Bool.random(using: &random) ? nil : now + Int64.random(in: 1...50, using: &random),
                 replace: Bool.random(using: &random),
                 other: Int.random(in: 0..<4, using: &random) == 0,
+                Eyes.random(using: &random),
                 at: now
             )
         case 7, 8: return .resolve(prefix, at: now)
@@ -77,12 +104,15 @@ private enum Operation {
             return .evict(
                 budget: Bool.random(using: &random) ? nil : Int.random(in: 0...900, using: &random),
                 projectBudget: Bool.random(using: &random) ? nil : Int.random(in: 0...900, using: &random),
+                unprotected: Bool.random(using: &random) ? nil : Int.random(in: 0...400, using: &random),
+                spares: Bool.random(using: &random),
                 undo: now - 30,
                 at: now
             )
         case 13, 14: return .collect(leased: content, at: now)
-        case 15: return .known(content, at: now)
-        case 16: return .pin(content, at: now)
+        case 15: return .known(content, Eyes.random(using: &random), at: now)
+        case 16: return .pin(content, Eyes.random(using: &random), at: now)
+        case 19, 20: return .look(content, Eyes.random(using: &random))
         case 17, 18: return .heal(content, at: now)
         default: return .lose(content, at: now)
         }
@@ -92,7 +122,7 @@ private enum Operation {
     func run(on bench: Bench) async throws -> [String] {
         let catalog = bench.catalog
         switch self {
-        case .save(let key, let content, let expires, let replace, let other, let now):
+        case .save(let key, let content, let expires, let replace, let other, let eyes, let now):
             do {
                 let outcome = try await bench.save(
                     key,
@@ -102,6 +132,9 @@ private enum Operation {
                     at: now,
                     expires: expires,
                     onConflict: replace ? .replace : .keep,
+                    scope: eyes.scope,
+                    sees: eyes.scopes,
+                    uploads: eyes.uploads,
                     in: other ? try ProjectName("acme/other") : nil
                 )
                 switch outcome {
@@ -112,21 +145,25 @@ private enum Operation {
                 return ["refused \(error.code)"]
             }
         case .resolve(let prefix, let now):
-            let found = try await bench.resolve(prefix, at: Timestamp(milliseconds: now))
+            let found = try await bench.resolve(prefix, scopes: Eyes.all, at: Timestamp(milliseconds: now))
             return Self.words(found.map { [$0.entry] } ?? [])
         case .change(let action, let prefix, let now):
             let change = EntryChange(action, .prefix(try CacheKey(prefix)), in: bench.project, scope: nil)
             return Self.words(try await catalog.change(change, at: Timestamp(milliseconds: now)))
         case .use(let prefix, let now):
-            guard let found = try await bench.resolve(prefix, at: Timestamp(milliseconds: now)) else { return [] }
+            guard let found = try await bench.resolve(prefix, scopes: Eyes.all, at: Timestamp(milliseconds: now)) else {
+                return []
+            }
             var traffic = Traffic()
             traffic.uses[found.entry.id] = Timestamp(milliseconds: now)
             try await catalog.note(traffic)
             return Self.words([found.entry])
-        case .evict(let budget, let projectBudget, let undo, let now):
+        case .evict(let budget, let projectBudget, let unprotected, let spares, let undo, let now):
             let report = try await bench.evict(
                 budget: budget,
                 projectBudget: projectBudget,
+                unprotectedBudget: unprotected,
+                evictsProtected: !spares,
                 undo: Timestamp(milliseconds: undo),
                 at: Timestamp(milliseconds: now),
                 limit: 1_000
@@ -135,14 +172,24 @@ private enum Operation {
         case .collect(let leased, let now):
             let gone = try await bench.collect(except: [digest("recipe \(leased)")], at: Timestamp(milliseconds: now))
             return gone.map { "\($0)" }.sorted()
-        case .known(let content, let now):
-            let session = bench.session("known \(now)", until: now + 20)
-            return [
-                "\(String(describing: try await catalog.knownLayer(digest("tree \(content)"), for: session)?.recipe))"
-            ]
-        case .pin(let content, let now):
+        case .known(let content, let eyes, let now):
+            let session = eyes.session("known \(now)", of: bench, until: now + 20)
+            let known = try await catalog.knownLayer(digest("tree \(content)"), for: session)
+            let seen = try await catalog.blobs([digest("chunk \(content)")], in: session.vantage, session: session)
+            return ["\(String(describing: known)) \(seen.count)"]
+        case .pin(let content, let eyes, let now):
             let wanted = ["chunk", "recipe", "stamps"].map { digest("\($0) \(content)") }
-            return try await catalog.pin(wanted, for: bench.session("pin \(now)", until: now + 20)).map { "\($0)" }
+            let session = eyes.session("pin \(now)", of: bench, until: now + 20)
+            return try await catalog.pin(wanted, for: session).map { "\($0)" }
+        case .look(let content, let eyes):
+            let vantage = Vantage(bench.project, scopes: eyes.scopes)
+            let wanted = ["chunk", "recipe", "stamps"].map { digest("\($0) \(content)") }
+            let blobs = try await catalog.blobs(wanted, in: vantage, session: nil)
+            let relatives = try await catalog.relatives(ofTemplate: "t-{{ .Branch }}", in: vantage, limit: 5)
+            let events = try await catalog.history(of: try CacheKey("k"), in: vantage, limit: 5)
+            let listed = try await catalog.entries(EntryFilter(project: bench.project, scopes: eyes.scopes))
+            return wanted.map { "\(String(describing: blobs[$0]))" } + Self.words(relatives)
+                + events.map { "\($0.key) \($0.scope) \($0.at)" } + Self.words(listed.entries)
         case .lose(let content, let now):
             let lost = [digest("chunk \(content)"), digest("stamps \(content)")]
             return Self.words(try await catalog.markMissing(lost, at: Timestamp(milliseconds: now)))
@@ -155,7 +202,7 @@ private enum Operation {
 
     private static func words(_ entries: [Entry]) -> [String] {
         entries.map { entry in
-            "\(entry.project) \(entry.key) \(entry.createdAt.milliseconds) \(entry.lastUsedAt.milliseconds) "
+            "\(entry.project) \(entry.scope) \(entry.key) \(entry.createdAt.milliseconds) \(entry.lastUsedAt.milliseconds) "
                 + "\(String(describing: entry.expiresAt)) \(entry.isPinned) \(String(describing: entry.removal)) "
                 + entry.layers.map { "\($0.path) \($0.size)" }.joined()
         }

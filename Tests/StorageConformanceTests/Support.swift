@@ -105,8 +105,20 @@ struct Bench: Sendable {
         self.project = try ProjectName("acme/shop")
     }
 
-    func session(_ id: String, in project: ProjectName? = nil, until end: Int64 = 1_000_000) -> SaveSession {
-        SaveSession(id: id, project: project ?? self.project, expiresAt: Timestamp(milliseconds: end))
+    /// A session that sees all scopes, or some of them; `scope` is where it saves to.
+    func session(
+        _ id: String,
+        in project: ProjectName? = nil,
+        scopes: [Scope]? = nil,
+        scope: Scope = .shared,
+        until end: Int64 = 1_000_000
+    ) -> SaveSession {
+        SaveSession(
+            id: id,
+            vantage: Vantage(project ?? self.project, scopes: scopes),
+            isUnprotected: scope.isUnprotected,
+            expiresAt: Timestamp(milliseconds: end)
+        )
     }
 
     static func layer(_ name: String, size: Int) -> Layer {
@@ -137,13 +149,15 @@ struct Bench: Sendable {
         expires: Int64? = nil,
         onConflict: Commit.Conflict = .keep,
         scope: Scope = .shared,
+        sees scopes: [Scope]? = nil,
+        uploads: [String] = ["chunk", "recipe", "stamps"],
         in project: ProjectName? = nil
     ) async throws -> CommitOutcome {
         let project = project ?? self.project
         let content = content ?? key
-        let session = self.session("save \(key) \(now)", in: project)
-        let names = ["chunk \(content)", "recipe \(content)", "stamps \(content)", "record \(key) \(now)"]
-        let records = names.enumerated().map { Self.record($1, $0 == 0 ? stored : 1) }
+        let session = self.session("save \(key) \(now)", in: project, scopes: scopes, scope: scope)
+        let names = uploads.map { "\($0) \(content)" } + ["record \(key) \(now)"]
+        let records = names.map { Self.record($0, $0.hasPrefix("chunk") ? stored : 1) }
         try await self.catalog.recordStored(records, for: session)
         return try await self.catalog.commit(
             Commit(
@@ -190,11 +204,15 @@ struct Bench: Sendable {
     func evict(
         budget: Int? = nil,
         projectBudget: Int? = nil,
+        unprotectedBudget: Int? = nil,
+        evictsProtected: Bool = true,
         undo: Timestamp = 0,
         at now: Timestamp = 1_000,
         limit: Int = 100
     ) async throws -> EvictionReport {
-        let policy = EvictionPolicy(budget: budget, projectBudget: projectBudget)
+        var policy = EvictionPolicy(budget: budget, projectBudget: projectBudget)
+        policy.unprotectedBudget = unprotectedBudget
+        policy.evictsProtected = evictsProtected
         return try await self.catalog.evict(by: policy, keepRemovedSince: undo, except: [], at: now, limit: limit)
     }
 
@@ -209,6 +227,27 @@ struct Bench: Sendable {
     func requireNoDrift() async throws {
         let problems = try await self.catalog.check()
         guard problems.isEmpty else { throw CacheError(.corrupt, problems.joined(separator: "; ")) }
+    }
+}
+
+/// Questions with the eyes of all scopes.
+extension Catalog {
+    func blobs(_ digests: [Digest], in project: ProjectName) async throws -> [Digest: BlobRecord] {
+        try await self.blobs(digests, in: Vantage(project, scopes: nil), session: nil)
+    }
+
+    func history(of key: CacheKey, in project: ProjectName, limit: Int) async throws -> [HistoryEvent] {
+        try await self.history(of: key, in: Vantage(project, scopes: nil), limit: limit)
+    }
+
+    func relatives(ofTemplate template: String, in project: ProjectName, limit: Int) async throws -> [Entry] {
+        try await self.relatives(ofTemplate: template, in: Vantage(project, scopes: nil), limit: limit)
+    }
+}
+
+extension Scope {
+    static func of(_ text: String) -> Self {
+        do { return try Self(text) } catch { preconditionFailure("\(error)") }
     }
 }
 

@@ -1,0 +1,31 @@
+/// Waits for `work`, but no longer than `limit`.
+///
+/// What takes longer goes on unattended: a write that hangs in the kernel cannot be called back.
+///
+/// - Returns: What `work` returns, or `nil` if the time is over or the caller was cancelled.
+/// - Throws: What `work` throws.
+package func within<Value: Sendable>(
+    _ limit: Duration,
+    _ work: @escaping @Sendable () async throws -> Value
+) async throws -> Value? {
+    let (results, continuation) = AsyncStream.makeStream(
+        of: Result<Value, any Error>?.self,
+        bufferingPolicy: .bufferingOldest(1)
+    )
+    Task {
+        do {
+            continuation.yield(.success(try await work()))
+        } catch {
+            continuation.yield(.failure(error))
+        }
+    }
+    let timer = Task {
+        // Ended early when the work is done; then nobody listens any more.
+        try? await Task.sleep(for: limit)
+        continuation.yield(nil)
+    }
+    defer { timer.cancel() }
+    var iterator = results.makeAsyncIterator()
+    guard let first = await iterator.next(), let result = first else { return nil }
+    return try result.get()
+}
