@@ -7,6 +7,7 @@ refused must look as if it were not there, or be a 401 or 403. The expected tabl
 
 import hashlib
 import json
+import re
 import urllib.parse
 
 from .. import api, isolation, tokens
@@ -66,7 +67,7 @@ def matrix(context, tally, mode):
     for name, (who, wanted) in {**WHO[mode], **EVERYWHERE}.items():
         token = wanted
         if isinstance(wanted, dict):
-            token, _ = tokens.make(server, admin, name.replace(" ", "-"), **{"projects": PROJECT, **wanted})
+            token, _ = tokens.make(server, admin, re.sub("[^a-z0-9]", "-", name), **{"projects": PROJECT, **wanted})
         client = tokens.client(server, token, PROJECT)
         for scope in SCOPES[mode]:
             for action in ACTIONS:
