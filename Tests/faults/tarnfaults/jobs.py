@@ -19,7 +19,7 @@ class Company:
             raise Skip("this tarnd has no isolated projects")
         self.context, self.issuer = context, issuer.Issuer(context)
         rules = isolation.flags(context, "isolated", PROJECT, self.issuer)
-        self.server = Server(context, *rules, *flags, start=False)
+        self.server = Server(context, *rules, *isolation.unlimited(context), *flags, start=False)
         self.admin = tokens.closed_server(self.server)
         self.server.start()
 

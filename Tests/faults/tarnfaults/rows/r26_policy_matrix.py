@@ -60,7 +60,7 @@ def run(context, tally):
 
 
 def matrix(context, tally, mode):
-    server = Server(context, *isolation.flags(context, mode, PROJECT), start=False)
+    server = Server(context, *isolation.flags(context, mode, PROJECT), *isolation.unlimited(context), start=False)
     admin = tokens.closed_server(server)
     server.start()
     board = tokens.client(server, admin, PROJECT)
