@@ -89,7 +89,7 @@ def run_row(row, context, say):
     try:
         row.run(context, tally)
     except Skip as reason:
-        status, why = "skipped", str(reason)
+        status, why = (None, "") if tally.violations else ("skipped", str(reason))
     except Exception as error:  # the other rows are still worth having
         status, why = "failed", f"{type(error).__name__}: {error}"[:1000]
         say(traceback.format_exc(), keep=True)
