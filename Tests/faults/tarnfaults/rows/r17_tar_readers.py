@@ -256,7 +256,7 @@ LINE = re.compile(rb"^(.)\S+ \S+ +(\d+)(?:,\s*\d+)? \S+ \S+ (.*)$")
 
 
 def gnu(tar):
-    done = subprocess.run(["tar", "-tv", "--numeric-owner", "--full-time", "--quoting-style=escape", "-f", "-"],
+    done = subprocess.run(["tar", "-tv", "--numeric-owner", "--quoting-style=escape", "-f", "-"],
                           input=tar, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env={**os.environ, "LC_ALL": "C"})
     if done.returncode:
