@@ -59,7 +59,7 @@ class Server:
                                                 env=environment, start_new_session=True)
         while not (os.path.exists(port) and os.path.getsize(port)):
             if self.process.poll() is not None:
-                raise NotStarted(f"tarnd ended with {self.process.returncode}: {self.tail(400)}")
+                raise NotStarted(f"tarnd ended with {self.process.returncode}: {self.last_words()}")
             if time.monotonic() > began + timeout:
                 raise NotStarted(f"tarnd does not listen after {timeout} s: {self.tail()}")
             time.sleep(0.003)
@@ -74,6 +74,11 @@ class Server:
     def tail(self, size=1500):
         with open(self.log, errors="replace") as file:
             return file.read()[-size:]
+
+    def last_words(self):
+        """What it said last that is not a line of its log, or else its last line."""
+        lines = self.tail(4000).strip().splitlines()
+        return next((line for line in reversed(lines) if not line.startswith("{")), lines[-1] if lines else "")[-400:]
 
     def clock(self):
         """The wall clock of the server in seconds since 1970, as its newest log line has it."""
