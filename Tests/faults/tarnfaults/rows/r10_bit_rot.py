@@ -1,0 +1,95 @@
+"""Row 10. Fault: one bit of 1 % of the blobs flips (at least three).
+
+Invariant: a flipped bit never reaches a restored tree: the restore of an entry that needs the blob fails or is a miss,
+and leaves no tree; all others restore exactly; saving the same trees again heals all of them. How: trees are saved with
+save_cache, bits flipped in the stopped and in the running server's files, and everything restored with restore_cache.
+"""
+
+import os
+import shutil
+
+from .. import trees
+from ..board import row
+from ..clients import Job
+from ..server import Server
+
+
+@row(10, "bit-rot", "one bit flips in 1 % of the blobs", "never in a restored tree, found, healed by the next save",
+     quick=True, plants=("flipped byte in a restored tree",))
+def run(context, tally):
+    entries, random = (4 if context.plant else context.size(12, 60)), context.random()
+    server = Server(context)
+    job = Job(context, server)
+    expected = {}
+    for number in range(entries):
+        trees.make(job.path(f"tree{number}"), context.random(f"tree{number}"), files=6)
+        expected[number] = trees.snapshot(job.path(f"tree{number}"))
+        if job.save(f"k{number}", f"tree{number}") != "saved":
+            raise RuntimeError(job.said)
+    figures = dict(flipped=0, found_at_restore=0, healed=0, exact=0)
+    for round in range(context.size(2, 6)):
+        damage(context, tally, server, job, expected, random, round, figures)
+        tally.case(entries)
+        if context.plant and tally.violations:
+            break
+    tally.figure(**figures)
+
+
+def damage(context, tally, server, job, expected, random, round, figures):
+    if round % 2 == 0:
+        server.stop()
+    files = [path for path in trees.blobs(server.data) if os.path.getsize(path)]
+    victims = random.sample(files, max(3, len(files) // 100))
+    for path in victims:
+        trees.flip(path, random)
+    figures["flipped"] += len(victims)
+    if round % 2 == 0:
+        server.start()
+    bad = set()
+    for number, wanted in expected.items():
+        where = f"round {round}, entry {number}"
+        outcome, found = restored(context, job, number)
+        if outcome == "hit":
+            if context.planted("flipped byte in a restored tree"):
+                found = {**found, b"x": "flipped"}
+            wrong = trees.difference(wanted, found)
+            tally.hold(not wrong, f"{where}: {wrong}")
+            figures["exact"] += 1
+        else:
+            bad.add(number)
+            tally.hold(set(found) <= {b"."}, f"{where}: the failed restore left a tree: {str(found)[:200]}")
+    figures["found_at_restore"] += len(bad)
+    heal(context, tally, server, job, expected, bad, round, figures, victims)
+
+
+def heal(context, tally, server, job, expected, bad, round, figures, victims):
+    """Saves all trees again with a fresh client, then all must restore and the check must find nothing."""
+    shutil.rmtree(job.cache)
+    os.mkdir(job.cache)
+    for number in expected:
+        outcome = job.save(f"k{number}", f"tree{number}", "--replace")
+        if outcome is None:
+            outcome = job.save(f"k{number}", f"tree{number}", "--replace")
+        tally.hold(outcome is not None, f"round {round}: saving entry {number} again: {job.said}")
+    for number, wanted in expected.items():
+        outcome, found = restored(context, job, number)
+        wrong = "no hit" if outcome != "hit" else trees.difference(wanted, found)
+        figures["healed"] += number in bad and not wrong
+        tally.hold(not wrong, f"round {round}: after the second save entry {number}: {outcome}, {wrong}: {job.said}")
+    # Blobs that are read by nobody stay damaged until the check; it must find them, and find nothing after repairing.
+    server.stop()
+    server.check(repair=True)
+    for problem in server.check():
+        tally.violation(f"round {round}: after the repair: {problem}")
+    server.start()
+
+
+def restored(context, job, number):
+    """Outcome and snapshot of a restore into a new folder by a client that knows nothing."""
+    with context.scope():
+        target = os.path.join(context.fresh("target"), "out")
+        outcome = job.restore(f"k{number}", "--to", target)
+        inner = os.path.join(target, f"tree{number}")
+        found = trees.snapshot(inner if os.path.isdir(inner) else target)
+        shutil.rmtree(os.path.dirname(target))
+        return outcome, found
