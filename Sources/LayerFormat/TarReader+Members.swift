@@ -44,6 +44,10 @@ extension TarReader {
 
     private static func longName(_ bytes: [UInt8], at offset: Int) throws(TarError) -> [UInt8] {
         let name = bytes.prefix { $0 != 0 }
+        // Without its NUL a name ends somewhere else for readers that go by blocks.
+        guard name.count < bytes.count else {
+            throw TarError(offset: offset, "a long name has no NUL at its end; the tar is damaged")
+        }
         guard !name.isEmpty, bytes[name.endIndex...].allSatisfy({ $0 == 0 }) else {
             throw TarError(offset: offset, "a long name is empty or holds a NUL; the tar is damaged")
         }

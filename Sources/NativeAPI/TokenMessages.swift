@@ -186,14 +186,21 @@ package struct ExplainRequest: Codable, Sendable {
     package var token: String?
     /// About this job instead of the asking credential.
     package var job: Job?
+    /// About the job whose identity token has these claims, a JSON object as text.
+    package var claims: String?
+    /// The issuer of these claims, as the access file names it.
+    package var issuer: String?
 
     package init(
         action: String,
         project: ProjectName? = nil,
         scope: Scope? = nil,
         token: String? = nil,
-        job: Job? = nil
+        job: Job? = nil,
+        claims: String? = nil,
+        issuer: String? = nil
     ) {
+        (self.claims, self.issuer) = (claims, issuer)
         self.action = action
         self.project = project
         self.scope = scope

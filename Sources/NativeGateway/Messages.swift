@@ -252,7 +252,8 @@ extension Message {
             "Asks what the policy says.",
             [
                 .required("action", .string), .optional("project", .string), .optional("scope", .string),
-                .optional("token", .string), .optional("job", .reference("Job")),
+                .optional("token", .string), .optional("job", .reference("Job")), .optional("claims", .string),
+                .optional("issuer", .string),
             ]
         ),
         Message(

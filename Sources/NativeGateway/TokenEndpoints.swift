@@ -5,6 +5,7 @@ internal import CacheService
 internal import GatewayKit
 internal import HTTPTypes
 internal import Hummingbird
+internal import JobIdentities
 package import NativeAPI
 internal import StorageInterface
 
@@ -110,19 +111,34 @@ extension NativeGateway {
 
     /// The credential that a question is about; about others than their own only operators may ask.
     private func subject(of question: ExplainRequest, askedBy credential: Credential) throws -> Credential {
-        switch (question.token, question.job) {
-        case (nil, nil): return credential
-        case (let id?, nil):
+        switch (question.token, question.job, question.claims) {
+        case (nil, nil, nil): return credential
+        case (let id?, nil, nil):
             try self.control.admit(credential, to: .administer)
             guard let record = self.control.token(id) else {
                 throw CacheError(.notFound, "there is no token '\(id)'; cachectl token list shows all")
             }
             return .token(record.grant)
-        case (nil, let job?):
+        case (nil, let job?, nil):
             try self.control.admit(credential, to: .audit)
             return .job(JobIdentity(job))
-        case (_?, _?): throw CacheError(.invalidRequest, "ask about a token or about a job, not about both")
+        case (nil, nil, let text?):
+            try self.control.admit(credential, to: .audit)
+            return .job(try self.identity(of: text, from: question.issuer ?? ""))
+        default: throw CacheError(.invalidRequest, "ask about a token, a job or claims, not about two of them")
         }
+    }
+
+    /// The job that a token with these claims would be taken for.
+    private func identity(of claims: String, from issuer: String) throws -> JobIdentity {
+        let claims = try NativeJSON.decode(Claims.self, from: Array(claims.utf8))
+        guard let identity = self.exchange.explain(claims, issuer: issuer) else {
+            throw CacheError(
+                .notFound,
+                "the access file has no issuer '\(issuer)', or no project with an identity that fits these claims"
+            )
+        }
+        return identity
     }
 
     private func decide(_ credential: Credential, _ action: AccessAction, _ question: ExplainRequest) -> Decision {

@@ -39,13 +39,14 @@ struct ExplainCommand: ServerCommand {
         commandName: "explain",
         abstract: "Say whether something is allowed, and by which rule; nothing is done.",
         discussion: """
-            About yourself, about a token (--token, for administrators), or about a job (--branch, --tag or --pr, for \
-            administrators and auditors). Actions: read, list, save, replace, remove, pin, audit, administer.
+            About yourself, about a token (--token, for administrators), about a job (--branch, --tag or --pr, for \
+            administrators and auditors), or about the claims of an identity token (--claims and --issuer, for the same). Actions: read, list, save, replace, remove, pin, audit, administer.
 
             Examples:
               cachectl policy explain save --scope branch/main
               cachectl policy explain save --scope branch/main --pr 42 --fork
               cachectl policy explain read --token 4kQ2b7XyZ01a
+              cachectl policy explain save --claims claims.json --issuer github
               cachectl policy explain administer --server
 
             Exit status: 0 if it is allowed, 12 if it is not.
@@ -79,6 +80,12 @@ struct ExplainCommand: ServerCommand {
     @Flag(help: "Somebody from outside may have started the job.")
     var untrusted = false
 
+    @Option(help: ArgumentHelp("About a job whose identity token has these claims, a JSON object.", valueName: "file"))
+    var claims: String?
+
+    @Option(help: ArgumentHelp("The issuer of the claims, as the access file names it.", valueName: "name"))
+    var issuer: String?
+
     @OptionGroup var options: ServerOptions
 
     func run(with session: Session) async throws {
@@ -98,7 +105,9 @@ struct ExplainCommand: ServerCommand {
                     base: self.base,
                     isFork: self.fork ? true : nil,
                     isTrusted: self.untrusted ? false : nil
-                ) : nil
+                ) : nil,
+            claims: try self.claims.map { try TextFile.read($0) },
+            issuer: self.issuer
         )
         let answer = try await session.server.explain(question)
         if session.wantsJSON {

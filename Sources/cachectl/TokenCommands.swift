@@ -30,7 +30,9 @@ struct CreateTokenCommand: ServerCommand {
         abstract: "Make a token and show it, this once.",
         discussion: """
             Roles: a job saves and restores in one scope; a developer reads what the default branch saved; an auditor \
-            lists everything and reads no content; an admin does everything.
+            lists everything and reads no content; an admin does everything. --scope says which scope a job's token is \
+            for: one such as branch/main or pr/42, asserted (the one that each request names, unless it is protected), \
+            or asserted-with-protected; shared unless told otherwise.
 
             Examples:
               cachectl token create --name ci --projects acme/shop
@@ -49,12 +51,6 @@ struct CreateTokenCommand: ServerCommand {
     @Option(help: ArgumentHelp("owner/name, owner/* or *. [* for admin and auditor]", valueName: "pattern"))
     var projects: String?
 
-    @Option(
-        name: .customLong("for-scope"),
-        help: ArgumentHelp("For jobs: a scope, asserted or asserted-with-protected. [shared]", valueName: "scope")
-    )
-    var tokenScope: String?
-
     @Option(help: ArgumentHelp("An action it is limited to; may be given again.", valueName: "action"))
     var action: [String] = []
 
@@ -65,6 +61,8 @@ struct CreateTokenCommand: ServerCommand {
     var data: String?
 
     @OptionGroup var options: ServerOptions
+
+    private var tokenScope: String? { self.options.connection.scope }
 
     func validate() throws {
         guard self.projects != nil || ["admin", "auditor"].contains(self.role) else {

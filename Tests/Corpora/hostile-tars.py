@@ -214,6 +214,7 @@ save("A6", "refuse", "pax-mtime-huge", tar(pax([(b"mtime", b"9" * 25)]), member(
 save("A6", "refuse", "pax-and-gnu-path", tar(long_name(b"gnu"), pax([(b"path", b"pax")]), member(b"x", b"x")))
 save("A6", "refuse", "gnu-path-twice", tar(long_name(b"a" * 150), long_name(b"b" * 150), member(b"x", b"x", magic=b"ustar  \0")))
 save("A6", "refuse", "gnu-target-twice", tar(long_name(b"a", b"K"), long_name(b"b", b"K"), member(b"x", kind=b"2", link=b"y", magic=b"ustar  \0")))
+save("A6", "refuse", "gnu-path-without-end", tar(member(b"././@LongLink", b"a", kind=b"L", magic=b"ustar  \0"), member(b"safe", b"x", magic=b"ustar  \0")))
 save("A6", "refuse", "gnu-path-then-end", tar(long_name(b"a" * 150)))
 save("A6", "refuse", "checksum-wrong", tar(member(b"x", b"x", checksum=b"000000\0 ")))
 save("A6", "refuse", "checksum-letters", tar(member(b"x", b"x", checksum=b"zzzzzz\0 ")))

@@ -231,7 +231,9 @@ import Testing
                     project: entry.project,
                     scope: .shared,
                     token: "t",
-                    job: .init(project: entry.project)
+                    job: .init(project: entry.project),
+                    claims: "{}",
+                    issuer: "i"
                 )
             ),
             (
