@@ -70,6 +70,8 @@ struct NativeCall: Sendable {
     /// - Parameters:
     ///   - session: The save's session.
     ///   - scope: Where it saves to; the sender's own scope if that is not said yet.
+    /// - Returns: The saver.
+    /// - Throws: ``CacheModel/CacheError`` with code `invalidRequest` if the path names no project.
     func saver(_ session: String, scope: Scope? = nil) throws -> Saver {
         let access = try self.access
         return Saver(

@@ -68,7 +68,8 @@ struct SettingsTests {
         let token = ["TARN_TOKEN": "tarn_x"]
         #expect(try self.read(fork.merging(token) { $1 }).requestedScope(hasCredential: true) == nil)
         #expect(try self.read(token, "--scope", "pr/7").requestedScope(hasCredential: true)?.text == "pr/7")
-        #expect(try self.read(["TARN_SCOPE": "pr/8"].merging(token) { $1 }).requestedScope(hasCredential: true)?.text == "pr/8")
+        let named = try self.read(["TARN_SCOPE": "pr/8"].merging(token) { $1 })
+        #expect(named.requestedScope(hasCredential: true)?.text == "pr/8")
         try self.write(project: "scope: branch/main\n")
         #expect(try self.read(token).requestedScope(hasCredential: true)?.text == "branch/main")
     }
