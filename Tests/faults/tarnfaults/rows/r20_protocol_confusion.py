@@ -2,8 +2,9 @@
 
 Invariant: no desync: a request hidden in another's body is never answered as one of its own; after a malformed request
 the connection ends; other clients are not affected. How: raw bytes to the server, and through HAProxy and nginx. Each
-vector hides `GET /v1/projects/hidden/<n>/statistics`; the server's log must never have that path for a vector whose
-framing is doubtful, and a proxy's answer to the next, innocent request must be the right one.
+vector hides a `GET …/statistics`, which nothing else asks for; the server's log must not have one more of them after a
+vector whose framing is doubtful (unless a proxy took it for a request of its own, and answered it), and a proxy's answer
+to the next, innocent request must be the right one.
 """
 
 import os
@@ -34,6 +35,7 @@ def run(context, tally):
         for name, make, doubtful in vectors():
             number += 1
             hidden = f"GET /v1/projects/hidden/n{number}/statistics HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            before = hidden_requests(server)
             answers = send(port, make(hidden))
             innocent(tally, port, f"{way}, {name}")
             if context.planted("answered hidden request"):
@@ -43,9 +45,9 @@ def run(context, tally):
                 tally.hold(count <= 1, f"{way}, {name}: {count} answers")
                 tally.hold(not answers.startswith(OK), f"{way}, {name}: answered 200")
             tally.case()
-            seen = hidden_requests(server)
-            if doubtful:
-                tally.hold(f"n{number}" not in seen, f"{way}, {name}: the hidden request was answered")
+            # A proxy may take what is hidden for a second request of the same client: then the client gets two answers.
+            if doubtful and (way == "direct" or len(ANSWER.findall(answers)) < 2):
+                tally.hold(hidden_requests(server) == before, f"{way}, {name}: the hidden request was answered")
             tally.hold(server.runs, f"{way}, {name}: the server ended")
             if context.plant and tally.violations:
                 return
@@ -83,8 +85,9 @@ def innocent(tally, port, where):
 
 
 def hidden_requests(server):
+    """How many requests the server has answered that nothing but a hidden one asks for; its log names their route."""
     with open(server.log, errors="replace") as file:
-        return {part for line in file if "hidden" in line for part in line.replace('"', "/").split("/")}
+        return sum('"route":"/v1/projects/{owner}/{name}/statistics"' in line for line in file)
 
 
 def post(headers, body, path="/v1/projects/a/b/resolve", line=b"POST %s HTTP/1.1\r\n", end=b"\r\n"):

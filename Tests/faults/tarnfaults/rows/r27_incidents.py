@@ -82,7 +82,7 @@ class Scene:
         expected, key = trees.snapshot(saver.path()), f"tree-{self.incident}-{number}"
         if saver.save(key) is None:
             raise RuntimeError(f"main's save failed: {saver.said}")
-        attacker = self.company.runner(pull_request(66, isFork="true"))
+        attacker = self.company.runner(pull_request(66))
         if attacker:
             os.mkdir(attacker.path())
             with open(attacker.path("tree/poison"), "wb") as file:
@@ -135,8 +135,9 @@ def ultralytics(scene, number):
     names = ("main", "refs/heads/main", "main\n", "release/1", "Main", "main/../main", "branch/main", "main ", "mаin",
              "main%2F", "$(curl evil)", "'; main")
     for name in names:
-        for claims in (pull_request(number + 1, head=name, head_ref=name), github(ref=f"refs/heads/{name}x",
-                       ref_protected="false"), github(repository="evil/shop", ref=f"refs/heads/{name}")):
+        elsewhere = github("evil/shop", f"refs/heads/{name}", repository_id="6666", repository_owner_id="6667")
+        branch = github(ref=f"refs/heads/{name}x", ref_protected="false")
+        for claims in (pull_request(number + 1, head=name), branch, elsewhere):
             attacker = scene.company.job(claims)
             scene.attack(put(attacker, key, POISON), f"a save of {name!r}")
             scene.attack(put(attacker, key, POISON, scope="branch/main"), f"a save of {name!r} into main")

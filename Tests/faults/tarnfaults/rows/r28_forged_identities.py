@@ -27,7 +27,7 @@ def run(context, tally):
         if context.planted("right token"):
             identity = company.issuer.token(github())
         status, told = company.exchange(identity)
-        tally.hold(status in (400, 401, 403), f"{name}: {status} {told}")
+        tally.hold(status in (400, 401, 403, 413), f"{name}: {status} {told}")
         tally.hold(told.get("message"), f"{name}: refused without a reason")
         count += 1
         tally.case()
@@ -86,7 +86,7 @@ def forgeries(issuer, evil):
 def forged_tokens(tally, company):
     """Forgeries of Tarn's own tokens; how many."""
     server, admin = company.server, company.admin
-    token, identity = tokens.make(server, admin, "victim", "job", PROJECT)
+    token, identity = tokens.make(server, admin, "victim", "job", PROJECT, scope="branch/victim")
     parts = token.split("_")
     forged = [token[:-1] + ("a" if token[-1] != "a" else "b"), "_".join([*parts[:2], parts[2][::-1], *parts[3:]]),
               "_".join([parts[0], "0" * len(parts[1]), *parts[2:]]), parts[0] + "_" + parts[1], token.upper(), token + " x",
