@@ -49,7 +49,9 @@ package struct TarnServer: Sendable {
         threads.start()
         let writers = NIOThreadPool(numberOfThreads: Self.writerCount)
         writers.start()
-        let watch = VolumeWatch(folder, configuration, writers)
+        let spoolers = NIOThreadPool(numberOfThreads: Self.writerCount)
+        spoolers.start()
+        let watch = VolumeWatch(folder, configuration, writers, spoolers: spoolers)
         let storage = try await Storage.open(folder, configuration, threads, writers: writers)
         let service = storage.makeService(configuration, logger: logger, watch)
         let scrub = ScrubJob(service, folder, rate: configuration.scrubRate, logger: logger)
@@ -119,7 +121,7 @@ package struct TarnServer: Sendable {
         lifetimes.maximumGracefulShutdownDuration = configuration.shutdownTime
         self.group = ServiceGroup(configuration: lifetimes)
         (self.folder, self.catalog, self.service) = (folder, storage.catalog, service)
-        (self.threads, self.logger) = ([threads, writers], logger)
+        (self.threads, self.logger) = ([threads, writers, spoolers], logger)
     }
 
     /// Serves until it is told to stop; requests in flight finish, then the database is checkpointed and closed.

@@ -38,6 +38,7 @@ final class VolumeWatch: Sendable {
 
     private let folder: DataFolder
     private let threads: NIOThreadPool
+    private let spoolers: NIOThreadPool
     private let ballastSize: Int
     /// The free bytes below which nothing more is saved.
     let minimumFreeBytes: Int
@@ -49,9 +50,16 @@ final class VolumeWatch: Sendable {
     ///   - folder: The folder.
     ///   - configuration: What the server was told.
     ///   - threads: Where probes run: those that write, so that a probe waits where an upload would.
-    init(_ folder: DataFolder, _ configuration: ServerConfiguration, _ threads: NIOThreadPool) {
+    ///   - spoolers: Where spools are written.
+    init(
+        _ folder: DataFolder,
+        _ configuration: ServerConfiguration,
+        _ threads: NIOThreadPool,
+        spoolers: NIOThreadPool
+    ) {
         self.folder = folder
         self.threads = threads
+        self.spoolers = spoolers
         let size = Self.space(of: folder.path)?.size ?? 0
         self.minimumFreeBytes = configuration.minimumFreeSpace ?? min(size / Self.freeShare, Self.freeLimit)
         let share = min(size, configuration.service.policy.budget ?? size) / Self.ballastShare
@@ -76,7 +84,7 @@ final class VolumeWatch: Sendable {
         volume.freeBytes = { self.freeBytes }
         volume.minimumFreeBytes = self.minimumFreeBytes
         volume.patience = Self.uploadPatience
-        volume.writers = self.threads
+        volume.spoolers = self.spoolers
         volume.releaseBallast = { self.releaseBallast() }
         volume.writeFailed = { self.note($0) }
         return volume

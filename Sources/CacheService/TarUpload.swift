@@ -80,9 +80,9 @@ extension CacheService {
         return try await self.spooling { try spool.finish() }
     }
 
-    /// Runs a write of the spool on the threads of writers: a disk that hangs must not take those of readers.
+    /// Runs a write of the spool on threads of its own.
     private func spooling<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
-        let threads = self.configuration.volume.writers ?? self.threads
+        let threads = self.configuration.volume.spoolers ?? self.threads
         return try await self.writing { try await threads.runIfActive(work) }
     }
 

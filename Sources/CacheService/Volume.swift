@@ -15,8 +15,8 @@ package struct Volume: Sendable {
     /// How long a client waits for the disk before it is told to come back later; `nil` for as long as it takes.
     package var patience: Duration?
 
-    /// The threads on which spools are written, so that a disk that hangs does not take those of readers.
-    package var writers: NIOThreadPool?
+    /// The threads on which spools are written: a disk that hangs or crawls must not take those of readers and blobs.
+    package var spoolers: NIOThreadPool?
 
     package init() {}
 }
