@@ -33,7 +33,9 @@ extension SQLiteCatalog {
             throw CatalogFailure.wrap(error)
         }
         guard problem == "ok" else {
-            throw CacheError(.corrupt, "the database is damaged: \(problem ?? "it cannot be checked")")
+            // SQLite tells it on several lines, and a log has one.
+            let words = (problem ?? "it cannot be checked").split(whereSeparator: \.isNewline).joined(separator: " ")
+            throw CacheError(.corrupt, "the database is damaged: \(words)")
         }
     }
 }

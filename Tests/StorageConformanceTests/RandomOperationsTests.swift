@@ -208,7 +208,8 @@ private enum Operation {
             let events = try await catalog.history(of: try CacheKey("k"), in: vantage, limit: 5)
             let listed = try await catalog.entries(EntryFilter(project: bench.project, scopes: eyes.scopes))
             return wanted.map { "\(String(describing: blobs[$0]))" } + Self.words(relatives)
-                + events.map { "\($0.key) \($0.scope) \($0.at)" } + Self.words(listed.entries)
+                // Not their times: what is healed is healed at the moment of the clock, which two catalogs ask in turn.
+                + events.map { "\($0.key) \($0.scope) \($0.kind)" } + Self.words(listed.entries)
         case .lose(let content, let now):
             let lost = [digest("chunk \(content)"), digest("stamps \(content)")]
             return Self.words(

@@ -1,6 +1,7 @@
 """A tarnd that is started, killed, started again and checked."""
 
 import datetime
+import itertools
 import json
 import os
 import re
@@ -76,9 +77,10 @@ class Server:
             return file.read()[-size:]
 
     def last_words(self):
-        """What it said last that is not a line of its log, or else its last line."""
+        """What it said last that is no line of its log, or else its last line."""
         lines = self.tail(4000).strip().splitlines()
-        return next((line for line in reversed(lines) if not line.startswith("{")), lines[-1] if lines else "")[-400:]
+        said = list(itertools.takewhile(lambda line: not line.startswith("{"), reversed(lines)))
+        return " ".join(reversed(said))[-600:] if said else "".join(lines[-1:])[-400:]
 
     def clock(self):
         """The wall clock of the server in seconds since 1970, as its newest log line has it."""
