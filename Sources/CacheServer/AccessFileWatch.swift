@@ -1,6 +1,5 @@
 package import AccessPolicy
 package import CacheModel
-internal import Glibc
 package import JobIdentities
 package import Logging
 internal import Synchronization
@@ -10,17 +9,9 @@ internal import Synchronization
 /// A file that is broken when the server starts stops it. One that breaks later is told in the log, and the last good
 /// one stays in force.
 package final class AccessFileWatch: Sendable {
-    /// How a file is known to be another: any of these changes when it is edited, replaced or removed.
-    private struct Mark: Equatable {
-        var inode: UInt64
-        var size: Int
-        var seconds: Int
-        var nanoseconds: Int
-    }
-
     private struct State {
         var file = AccessFile()
-        var mark: Mark?
+        var stamp: FileStamp?
     }
 
     private static let maximumSize = 1_048_576
@@ -30,7 +21,7 @@ package final class AccessFileWatch: Sendable {
     private let state: Mutex<State>
 
     /// Whether there is an access file.
-    package var isThere: Bool { self.state.withLock { $0.mark != nil } }
+    package var isThere: Bool { self.state.withLock { $0.stamp != nil } }
 
     /// Reads the file, if there is one.
     ///
@@ -42,11 +33,11 @@ package final class AccessFileWatch: Sendable {
     package init(_ path: String, isRequired: Bool, logger: Logger) throws(ConfigurationProblems) {
         self.path = path
         self.logger = logger
-        let mark = Self.mark(of: path)
-        guard mark != nil || !isRequired else {
+        let stamp = FileStamp(of: path)
+        guard stamp != nil || !isRequired else {
             throw ConfigurationProblems(problems: ["access: there is no file '\(path)'"])
         }
-        self.state = Mutex(State(file: mark == nil ? AccessFile() : try Self.read(path), mark: mark))
+        self.state = Mutex(State(file: stamp == nil ? AccessFile() : try Self.read(path), stamp: stamp))
     }
 
     /// The rules of a project; asked for each request, so it never waits.
@@ -61,15 +52,15 @@ package final class AccessFileWatch: Sendable {
     ///
     /// - Returns: Whether another one is in force now.
     package func refresh() -> Bool {
-        let mark = Self.mark(of: self.path)
-        guard let mark, mark != self.state.withLock({ $0.mark }) else { return false }
+        let stamp = FileStamp(of: self.path)
+        guard let stamp, stamp != self.state.withLock({ $0.stamp }) else { return false }
         do {
             let file = try Self.read(self.path)
-            self.state.withLock { state in (state.file, state.mark) = (file, mark) }
+            self.state.withLock { state in (state.file, state.stamp) = (file, stamp) }
             self.logger.notice("access file in force", metadata: ["path": "\(self.path)"])
             return true
         } catch {
-            self.state.withLock { $0.mark = mark }
+            self.state.withLock { $0.stamp = stamp }
             self.logger.error(
                 "the access file is broken; the one before stays in force",
                 metadata: ["path": "\(self.path)", "error": "\(error)"]
@@ -86,16 +77,5 @@ package final class AccessFileWatch: Sendable {
             throw ConfigurationProblems(problems: ["\(error)"])
         }
         return try AccessFile(text, path: path)
-    }
-
-    private static func mark(of path: String) -> Mark? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        return Mark(
-            inode: UInt64(status.st_ino),
-            size: Int(status.st_size),
-            seconds: status.st_mtim.tv_sec,
-            nanoseconds: status.st_mtim.tv_nsec
-        )
     }
 }

@@ -1,25 +1,15 @@
 internal import CacheModel
 package import GatewayKit
-internal import Glibc
 package import Logging
 internal import NIOSSL
 internal import Synchronization
 
 /// The certificate that the server shows, read again when its files change.
 package final class Certificates: Sendable {
-    /// Which version of a file was read.
-    private struct Stamp: Equatable {
-        var device: UInt
-        var inode: UInt
-        var size: Int
-        var seconds: Int
-        var nanoseconds: Int
-    }
-
     private struct State {
         var context: NIOSSLContext
         /// The files as they were looked at last, whether they could be used or not.
-        var seen: [Stamp?]
+        var seen: [FileStamp?]
     }
 
     private static let expiryMetric = "tarn_tls_certificate_expiry_timestamp_seconds"
@@ -34,7 +24,7 @@ package final class Certificates: Sendable {
     ///
     /// - Throws: ``CacheModel/CacheError`` that names the file.
     package init(certificate: String, key: String, metrics: Metrics) throws {
-        let seen = [Self.stamp(certificate), Self.stamp(key)]
+        let seen = [FileStamp(of: certificate), FileStamp(of: key)]
         let (context, expiry) = try Self.load(certificate, key)
         (self.certificatePath, self.keyPath, self.metrics) = (certificate, key, metrics)
         self.state = Mutex(State(context: context, seen: seen))
@@ -47,7 +37,7 @@ package final class Certificates: Sendable {
 
     /// Reads the files again if one of them has changed; what cannot be used is logged, and what was used before stays.
     package func reload(_ logger: Logger) {
-        let seen = [Self.stamp(self.certificatePath), Self.stamp(self.keyPath)]
+        let seen = [FileStamp(of: self.certificatePath), FileStamp(of: self.keyPath)]
         guard self.state.withLock({ $0.seen != seen }) else { return }
         self.state.withLock { $0.seen = seen }
         do {
@@ -96,17 +86,5 @@ package final class Certificates: Sendable {
                 cause: error
             )
         }
-    }
-
-    private static func stamp(_ path: String) -> Stamp? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        return Stamp(
-            device: UInt(status.st_dev),
-            inode: UInt(status.st_ino),
-            size: Int(status.st_size),
-            seconds: status.st_mtim.tv_sec,
-            nanoseconds: status.st_mtim.tv_nsec
-        )
     }
 }

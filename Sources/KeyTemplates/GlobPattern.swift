@@ -39,26 +39,11 @@ struct GlobPattern: Hashable, Sendable {
         return Self.matches(names, self.components)
     }
 
-    /// Matches names one after another; on a mismatch the last `**` takes one name more.
+    /// Matches names one after another.
+    ///
+    /// A last `**` stands for files at any depth, so it needs a name.
     private static func matches(_ names: [Substring], _ components: [Component]) -> Bool {
-        var (at, place) = (0, 0)
-        var retry: (at: Int, place: Int)?
-        while at < names.count {
-            if place < components.count, components[place] == .anyDepth {
-                place += 1
-                // A last `**` stands for files at any depth, so it needs a name.
-                if place == components.count { return true }
-                retry = (at, place)
-            } else if place < components.count, self.matches(names[at], components[place]) {
-                (at, place) = (at + 1, place + 1)
-            } else if let last = retry {
-                (at, place) = (last.at + 1, last.place)
-                retry = (at, place)
-            } else {
-                return false
-            }
-        }
-        return place == components.count
+        self.end(of: names, in: components, star: .anyDepth, self.matches) == components.count
     }
 
     static func matches(_ name: some StringProtocol, _ component: Component) -> Bool {
@@ -69,24 +54,36 @@ struct GlobPattern: Hashable, Sendable {
         }
     }
 
-    /// Matches one name; on a mismatch the last `*` takes one more character.
     private static func matches(_ name: [Unicode.Scalar], _ pattern: [WildElement]) -> Bool {
+        let end = self.end(of: name, in: pattern, star: .anyText) { $1.matches($0) }
+        return end.map { pattern[$0...].allSatisfy { $0 == .anyText } } ?? false
+    }
+
+    /// How much of `pattern` is used up when all parts of a text are, or `nil` if they do not fit.
+    ///
+    /// Only the last `star` takes one part more on a mismatch: what an earlier one could take, that one can take, too.
+    private static func end<Part, Element: Equatable>(
+        of parts: [Part],
+        in pattern: [Element],
+        star: Element,
+        _ fits: (Part, Element) -> Bool
+    ) -> Int? {
         var (at, place) = (0, 0)
         var retry: (at: Int, place: Int)?
-        while at < name.count {
-            if place < pattern.count, pattern[place] == .anyText {
+        while at < parts.count {
+            if place < pattern.count, pattern[place] == star {
                 place += 1
                 retry = (at, place)
-            } else if place < pattern.count, pattern[place].matches(name[at]) {
+            } else if place < pattern.count, fits(parts[at], pattern[place]) {
                 (at, place) = (at + 1, place + 1)
             } else if let last = retry {
                 (at, place) = (last.at + 1, last.place)
                 retry = (at, place)
             } else {
-                return false
+                return nil
             }
         }
-        return pattern[place...].allSatisfy { $0 == .anyText }
+        return place
     }
 }
 
