@@ -11,7 +11,8 @@ internal import NIOSSL
 /// How the server speaks HTTP/1.1 on a connection.
 ///
 /// Hummingbird's own channel fixes the receive buffer at 64 KiB and has no answer to `Expect`. The pipeline, from the
-/// socket: ``ConnectionDoor``, TLS if there is a certificate, NIO's codec, ``HeadAnswers``, ``ConnectionGuard``, ``FastPath``, and Hummingbird.
+/// socket: ``ConnectionDoor``, TLS if there is a certificate, ``ChunkLineLimit``, NIO's codec, ``HeadAnswers``,
+/// ``ConnectionGuard``, ``FastPath``, and Hummingbird.
 struct Connection: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -52,6 +53,7 @@ struct Connection: HTTPChannelHandler {
             if let context = self.certificates?.current {
                 try pipeline.addHandler(NIOSSLServerHandler(context: context))
             }
+            try pipeline.addHandler(ChunkLineLimit())
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false,
                 withErrorHandling: false,

@@ -1,0 +1,108 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// Follows the framing of requests as far as it takes to find the lines before chunks, and how long they are; pure.
+///
+/// The parser reads over a chunk's extensions, whatever their length (RFC 9112, 7.1.1), so a body could go on for ever
+/// without a byte in it. What is not understood here is the parser's to refuse, and is not followed any further.
+struct ChunkFraming {
+    /// The longest line before a chunk: its size, and extensions that nobody has a use for.
+    static let longestLine = 256
+    /// Longer lines of a head are refused by the parser.
+    private static let longestField = 1_048_576
+
+    private enum Phase {
+        case requestLine
+        case field
+        case chunkLine
+        case trailer
+        /// So many bytes belong to a body or a chunk, and the phase comes after them.
+        indirect case content(Int, then: Phase)
+        case unknown
+    }
+
+    private var phase = Phase.requestLine
+    /// The beginning of a line whose end has not arrived.
+    private var line: [UInt8] = []
+    private var isChunked = false
+    private var length = 0
+
+    /// Takes what has arrived; returns whether no line is too long.
+    mutating func advance(over bytes: UnsafeRawBufferPointer) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            switch self.phase {
+            case .unknown: return true
+            case .content(let count, let next):
+                let taken = min(count, rest.count)
+                rest = rest.dropFirst(taken)
+                self.phase = taken < count ? .content(count - taken, then: next) : next
+            case .requestLine, .field, .chunkLine, .trailer:
+                let end = rest.firstIndex(of: UInt8(ascii: "\n"))
+                self.line += rest[..<(end ?? rest.endIndex)]
+                if case .chunkLine = self.phase, self.line.count > Self.longestLine { return false }
+                if self.line.count > Self.longestField { self.phase = .unknown }
+                guard let end else { return true }
+                rest = rest[(end + 1)...]
+                if self.line.last == UInt8(ascii: "\r") { self.line.removeLast() }
+                self.phase = self.phaseAfterLine()
+                self.line.removeAll(keepingCapacity: true)
+            }
+        }
+        return true
+    }
+
+    private mutating func phaseAfterLine() -> Phase {
+        switch self.phase {
+        case .requestLine:
+            (self.isChunked, self.length) = (false, 0)
+            return self.line.isEmpty ? .requestLine : .field
+        case .field:
+            guard self.line.isEmpty else { return self.readField() }
+            if self.isChunked { return .chunkLine }
+            return self.length > 0 ? .content(self.length, then: .requestLine) : .requestLine
+        case .chunkLine:
+            let digits = self.line.prefix { Character(UnicodeScalar($0)).isHexDigit }
+            guard let size = Int(String(decoding: digits, as: UTF8.self), radix: 16), size < .max - 2 else {
+                return .unknown
+            }
+            // The end of the line after a chunk's bytes belongs to them.
+            return size > 0 ? .content(size + 2, then: .chunkLine) : .trailer
+        case .trailer: return self.line.isEmpty ? .requestLine : .trailer
+        case .content, .unknown: return self.phase
+        }
+    }
+
+    private mutating func readField() -> Phase {
+        guard let colon = self.line.firstIndex(of: UInt8(ascii: ":")), colon == 14 || colon == 17 else { return .field }
+        switch String(decoding: self.line[..<colon], as: UTF8.self).lowercased() {
+        case "transfer-encoding": self.isChunked = true
+        case "content-length":
+            let value = self.line[(colon + 1)...].filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+            guard let length = Int(String(decoding: value, as: UTF8.self)), length >= 0 else { return .unknown }
+            self.length = length
+        default: break
+        }
+        return .field
+    }
+}
+
+/// Ends a connection with a line before a chunk that is too long, before the parser sees any of it.
+final class ChunkLineLimit: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private var framing = ChunkFraming()
+    private var isRefusing = false
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.isRefusing else { return }
+        let isSound = self.unwrapInboundIn(data).withUnsafeReadableBytes { self.framing.advance(over: $0) }
+        if isSound {
+            context.fireChannelRead(data)
+        } else {
+            self.isRefusing = true
+            context.fireErrorCaught(HTTPParserError.invalidChunkSize)
+        }
+    }
+}
