@@ -318,7 +318,11 @@ struct Storage: Sendable {
         _ watch: VolumeWatch? = nil
     ) -> CacheService {
         var service = configuration.service
-        if let watch { service.volume = watch.volume }
+        if let watch {
+            service.volume = watch.volume
+            let (disk, catalog) = (self.disk, self.catalog)
+            service.volume.finishedWrites = { disk.finishedSyncs + catalog.finishedCommits }
+        }
         if configuration.durability == .relaxed, !self.wasStopped {
             // What was written last may be on the disk in part, or not at all.
             service.verifiesEverything = true

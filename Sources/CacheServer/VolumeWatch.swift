@@ -26,7 +26,7 @@ final class VolumeWatch: Sendable {
 
     /// How long a probe may take before the disk counts as hung.
     private static let patience = Duration.seconds(3)
-    /// How long an upload waits for the disk: less than clients wait for an answer.
+    /// How long an upload waits for a disk that finishes nothing: less than clients wait for an answer.
     private static let uploadPatience = Duration.seconds(25)
     /// By default so much of the disk stays free: this share, at most so many bytes.
     private static let freeShare = 100

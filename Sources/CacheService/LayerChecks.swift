@@ -25,10 +25,10 @@ extension CacheService {
         for layer in layers {
             do {
                 committed.append(try await self.check(layer, for: session))
-            } catch let error as CacheError where error.code == .notFound {
+            } catch let error as CacheError where error.code == .notFound || error.code == .corrupt {
                 throw CacheError(
                     .invalidRequest,
-                    "layer '\(layer.path)' refers to bytes that were not uploaded",
+                    "layer '\(layer.path)' refers to bytes that were not uploaded or are damaged",
                     cause: error
                 )
             } catch let error as LayerFormatError {

@@ -100,7 +100,7 @@ extension CacheService {
 
     /// Makes entries that need damaged blobs invisible, and says so in the log.
     func reportDamage(to digests: [Digest], found: Discovery, actor: String = AuditEvent.server) async throws {
-        self.verified.forget(digests)
+        self.verified.forgetAll()
         let entries = try await self.removing {
             try await self.catalog.markMissing(digests, at: self.now(), actor: actor)
         }

@@ -75,16 +75,21 @@ extension CacheService {
     /// For each tree the layer that has it and that the saver may be given; pinned for the session.
     package func knownLayers(_ trees: [Digest], for saver: Saver) async throws -> [Layer?] {
         let session = try self.session(of: saver)
-        return try await self.writing {
+        var layers = try await self.writing {
             var layers: [Layer?] = []
             for tree in trees { layers.append(try await self.catalog.knownLayer(tree, for: session)) }
             return layers
         }
+        for index in layers.indices {
+            if let layer = layers[index], try await !self.canRely(on: layer, for: session) { layers[index] = nil }
+        }
+        return layers
     }
 
     /// The blobs that the client has to upload; the others are pinned for the session.
     package func missing(_ digests: [Digest], for saver: Saver) async throws -> [Digest] {
         let session = try self.session(of: saver)
+        try await self.withdrawDamaged(among: digests, for: session)
         return try await self.writing { try await self.catalog.pin(digests, for: session) }
     }
 

@@ -44,6 +44,9 @@ final class VerifiedBlobs: Sendable {
         }
     }
 
+    /// Forgets everything, because what was sound then may not be so now.
+    func forgetAll() { self.seconds.withLock { $0.removeAll() } }
+
     private static func key(of digest: Digest) -> UInt64 {
         digest.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }

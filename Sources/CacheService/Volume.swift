@@ -12,8 +12,11 @@ package struct Volume: Sendable {
     package var releaseBallast: @Sendable () -> Bool = { false }
     /// Is told of every write that failed.
     package var writeFailed: @Sendable (CacheError) -> Void = { _ in }
-    /// How long a client waits for the disk before it is told to come back later; `nil` for as long as it takes.
+    /// How long a client waits for a disk that does not get on before it is told to come back later; `nil` for as long
+    /// as it takes.
     package var patience: Duration?
+    /// Counts what the disk has finished, so that a slow one is told from one that hangs.
+    package var finishedWrites: @Sendable () -> Int = { 0 }
 
     /// The threads on which spools are written: a disk that hangs or crawls must not take those of readers and blobs.
     package var spoolers: NIOThreadPool?
@@ -27,8 +30,9 @@ extension CacheService {
     /// - Throws: What `work` throws, and ``CacheModel/CacheError`` with code `unavailable` if it takes too long.
     func writing<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws -> Value {
         do {
-            guard let patience = self.configuration.volume.patience else { return try await work() }
-            if let value = try await within(patience, work) { return value }
+            let volume = self.configuration.volume
+            guard let patience = volume.patience else { return try await work() }
+            if let value = try await within(patience, progress: volume.finishedWrites, work) { return value }
             try Task.checkCancellation()
             throw CacheError(.unavailable, "the server's disk has not taken a write for long; try again later")
         } catch let error as CacheError where error.code == .unavailable || error.code == .quotaExceeded {

@@ -3,6 +3,7 @@ internal import CacheModel
 internal import Glibc
 internal import NIOCore
 internal import StorageInterface
+internal import Synchronization
 
 /// One call of `put`: writes all, syncs all, renames all, then syncs each touched directory once.
 ///
@@ -67,7 +68,10 @@ struct DiskBatch: ~Copyable {
     private mutating func syncFiles() throws {
         while let file = self.files.last {
             // A sync that failed is never repeated on the same file: the kernel reports the loss only once.
-            if self.isDurable { try DiskError.check("syncing blobs") { fdatasync(file) } }
+            if self.isDurable {
+                try DiskError.check("syncing blobs") { fdatasync(file) }
+                self.layout.finishedSyncs.add(1, ordering: .relaxed)
+            }
             self.files.removeLast()
             guard close(file) == 0 || errno == EINTR else { throw DiskError.make(errno, "storing blobs") }
         }

@@ -3,6 +3,7 @@ package import CacheModel
 internal import Glibc
 package import NIOPosix
 package import StorageInterface
+internal import Synchronization
 
 /// Blobs as files: `blobs/ab/cd/<hex>` for raw bytes, `<hex>.zst` for zstd frames.
 ///
@@ -48,6 +49,9 @@ package struct DiskBlobStore: BlobStore {
         self.writers = writers ?? threads
         self.durability = durability
     }
+
+    /// How many syncs of files and folders have come back since the store was opened: a disk that hangs adds none.
+    package var finishedSyncs: Int { self.layout.finishedSyncs.load(ordering: .relaxed) }
 
     package func missing(from digests: [Digest]) async throws -> [Digest] {
         try await self.threads.runIfActive {

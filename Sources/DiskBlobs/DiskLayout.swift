@@ -13,6 +13,8 @@ final class DiskLayout: Sendable {
     let staging: Int32
     let quarantine: Int32
     private let stagedCount = Atomic<UInt64>(0)
+    /// How many syncs have come back.
+    let finishedSyncs = Atomic(0)
     /// The `ab/cd` directories whose names are known to be on the disk.
     private let durable = Mutex<Set<UInt16>>([])
     /// The `ab` directories whose names are known to be on the disk.
@@ -96,7 +98,7 @@ final class DiskLayout: Sendable {
             try self.sync(Self.hex(UInt8(parent)))
         }
         if !self.durableParents.withLock({ parents.isSubset(of: $0) }) {
-            try DiskError.check("syncing blobs") { fsync(self.blobs) }
+            try self.sync(".")
             self.durableParents.withLock { $0.formUnion(parents) }
         }
         self.durable.withLock { $0.formUnion(fresh) }
@@ -106,6 +108,7 @@ final class DiskLayout: Sendable {
         let directory = try Self.openDirectory(self.blobs, path)
         defer { close(directory) }
         try DiskError.check("syncing blobs/\(path)") { fsync(directory) }
+        self.finishedSyncs.add(1, ordering: .relaxed)
     }
 
     /// The names in a directory that is there, in no order.

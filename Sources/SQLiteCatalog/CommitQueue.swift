@@ -24,6 +24,8 @@ final class CommitQueue: Sendable {
 
     private let pool: DatabasePool
     private let state = Mutex(State())
+    /// How many common transactions are on the disk.
+    let finished = Atomic(0)
 
     init(_ pool: DatabasePool) { self.pool = pool }
 
@@ -75,6 +77,7 @@ final class CommitQueue: Sendable {
                 }
                 return .commit
             }
+            self.finished.add(1, ordering: .relaxed)
             for job in jobs { job.finish(nil) }
         } catch {
             for job in jobs { job.finish(error) }

@@ -2,6 +2,7 @@ internal import CSQLiteSettings
 internal import CacheModel
 internal import GRDB
 internal import StorageInterface
+internal import Synchronization
 
 /// The catalog in one SQLite file, for one process.
 ///
@@ -95,6 +96,9 @@ package struct SQLiteCatalog: Catalog {
         }
         return configuration
     }
+
+    /// How many transactions have reached the disk since the catalog was opened, those counted once that shared a sync.
+    package var finishedCommits: Int { self.queue.finished.load(ordering: .relaxed) }
 
     /// Reads one consistent state.
     func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {

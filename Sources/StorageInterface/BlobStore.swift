@@ -60,7 +60,7 @@ package enum Discovery: String, Hashable, Sendable, CaseIterable {
     case scrub
     /// A client had been sent other bytes than it asked for, and said so.
     case report
-    /// It was uploaded again.
+    /// It was uploaded again, or a save asked for it.
     case upload
     /// Somebody had the store checked.
     case check

@@ -1,11 +1,16 @@
-/// Waits for `work`, but no longer than `limit`.
+/// Waits for `work`, but no longer than `limit` without any progress.
 ///
 /// What takes longer goes on unattended: a write that hangs in the kernel cannot be called back.
 ///
+/// - Parameters:
+///   - limit: How long to wait.
+///   - progress: Counts what gets on meanwhile; as long as it grows from one `limit` to the next, the wait goes on.
+///   - work: What is waited for.
 /// - Returns: What `work` returns, or `nil` if the time is over or the caller was cancelled.
 /// - Throws: What `work` throws.
 package func within<Value: Sendable>(
     _ limit: Duration,
+    progress: @escaping @Sendable () -> Int = { 0 },
     _ work: @escaping @Sendable () async throws -> Value
 ) async throws -> Value? {
     let (results, continuation) = AsyncStream.makeStream(
@@ -20,8 +25,12 @@ package func within<Value: Sendable>(
         }
     }
     let timer = Task {
-        // Ended early when the work is done; then nobody listens any more.
-        try? await Task.sleep(for: limit)
+        // Cancelled when the work is done; then nobody listens any more.
+        var seen: Int
+        repeat {
+            seen = progress()
+            try? await Task.sleep(for: limit)
+        } while !Task.isCancelled && progress() != seen
         continuation.yield(nil)
     }
     defer { timer.cancel() }

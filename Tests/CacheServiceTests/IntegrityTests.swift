@@ -72,6 +72,48 @@ struct IntegrityTests {
         try await self.fetch(layer, of: test)
     }
 
+    /// A layer of several chunks whose entry `k` has two damaged ones, of which one was found.
+    private func wary() async throws -> (TestService, TestLayer) {
+        let test = try TestService()
+        let layer = try TestLayer.noise(1, count: 3_000_000)
+        try #require(layer.chunks.count >= 3)
+        try await test.save("k", layer)
+        for chunk in layer.chunks.prefix(2) { try await test.damage(chunk) }
+        await #expect(throws: CacheError.self) { try await self.fetch(layer, of: test) }
+        return (test, layer)
+    }
+
+    @Test func `one save heals an entry with several damaged blobs`() async throws {
+        let (test, layer) = try await self.wary()
+        try await test.save("k", layer, onConflict: .replace)
+        try await test.service.verify(test.service.describe(layer.chunks, in: test.project))
+        #expect(try await test.restore("k") != nil)
+        #expect(test.service.figures.damagedBlobs == [.read: 1, .upload: 1])
+    }
+
+    @Test func `after damage a layer is known only if all of it is sound`() async throws {
+        let (test, layer) = try await self.wary()
+        let tree = layer.layer.treeDigest
+        let found = layer.blobs.filter { $0.digest == layer.chunks[0] }
+        try await test.service.store(found, in: test.project, session: "session-2")
+        #expect(try await test.restore("k") != nil)
+        #expect(try await test.service.knownLayers([tree], in: test.project, session: "session-3") == [nil])
+        #expect(try await test.restore("k") == nil)
+        try await test.save("k", layer, onConflict: .replace)
+        #expect(try await test.service.knownLayers([tree], in: test.project, session: "session-4") == [layer.layer])
+    }
+
+    @Test func `a save over a damaged recipe is told that it has to be sent again`() async throws {
+        let (test, layer) = try await self.saved()
+        try await test.damage(layer.layer.recipe)
+        let error = await #expect(throws: CacheError.self) {
+            try await test.service.save(test.request("k2", layer.layer, session: "session-2"), actor: "alice")
+        }
+        #expect(error?.code == .invalidRequest)
+        try await test.save("k2", layer)
+        #expect(try await test.restore("k2") != nil)
+    }
+
     @Test func `a client's suspicion is looked into, and only a true one has consequences`() async throws {
         let (test, layer) = try await self.saved()
         #expect(try await test.service.recheck(layer.chunks, in: Vantage(test.project, scopes: nil)) == 0)
@@ -168,6 +210,27 @@ struct VolumeTests {
         #expect(failures.withLock { $0 } == 1)
         #expect(try await test.restore("k") != nil)
         gate.continuation.finish()
+    }
+
+    @Test func `an upload waits for a disk that is slow but gets on`() async throws {
+        let gate = AsyncStream.makeStream(of: Void.self)
+        let looks = Mutex(0)
+        var volume = Volume()
+        volume.patience = .milliseconds(5)
+        volume.finishedWrites = {
+            // The disk has finished something each time that somebody looks, and the upload only after many looks.
+            looks.withLock { looks in
+                looks += 1
+                if looks == 10 { gate.continuation.finish() }
+                return looks
+            }
+        }
+        let hangs = Flag()
+        let test = try TestService(volume: volume) { HangingStore(base: $0, hangs: hangs, gate: gate.stream) }
+        hangs.set()
+        try await test.save("slow", TestLayer.noise(1, count: 1_000))
+        #expect(looks.withLock { $0 } >= 10)
+        #expect(try await test.restore("slow") != nil)
     }
 
     @Test func `a removal on a full disk gets the ballast's bytes, once`() async throws {

@@ -33,9 +33,9 @@ class Failing(gate.Counter):
             return None
         decision = super().__call__(call)
         if decision and call.name in ("fsync", "fdatasync"):
-            # Blobs are flushed before they have their names. A directory has to be flushed again for its next name.
-            if "/tmp/" in call.path[len(self.folder):]:
-                self.failed = call.path
+            path = call.path
+            if "/tmp/" in path[len(self.folder):] or path.startswith(self.folder + "/blobs"):
+                self.failed = path
         return decision
 
 
