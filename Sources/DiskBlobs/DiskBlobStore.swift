@@ -26,7 +26,8 @@ package struct DiskBlobStore: BlobStore {
 
     private let layout: DiskLayout
     private let threads: NIOThreadPool
-    /// Where the disk is written: a write that hangs must not take the threads that read.
+    /// Where the disk is written, and where names are looked for that may not be there: a write that hangs must not take
+    /// the threads that read, and the kernel holds a folder's lock while it waits for the disk to make a name in it.
     private let writers: NIOThreadPool
     private let durability: Durability
 
@@ -34,8 +35,8 @@ package struct DiskBlobStore: BlobStore {
     ///
     /// - Parameters:
     ///   - directory: The data folder, which holds `blobs` and `tmp`.
-    ///   - threads: Where calls that block run; it must be started.
-    ///   - writers: Where calls that write run; `threads` if it is left out.
+    ///   - threads: Where blobs are opened; it must be started.
+    ///   - writers: Where all other calls run; `threads` if it is left out.
     ///   - durability: What survives a loss of power.
     /// - Throws: ``CacheError`` with code `unavailable` or `quotaExceeded`.
     package init(
@@ -54,7 +55,7 @@ package struct DiskBlobStore: BlobStore {
     package var finishedSyncs: Int { self.layout.finishedSyncs.load(ordering: .relaxed) }
 
     package func missing(from digests: [Digest]) async throws -> [Digest] {
-        try await self.threads.runIfActive {
+        try await self.writers.runIfActive {
             try digests.filter { try Self.encoding(of: $0, in: self.layout) == nil }
         }
     }
@@ -112,7 +113,7 @@ package struct DiskBlobStore: BlobStore {
     }
 
     package func list(after cursor: Digest?, limit: Int) async throws -> [StoredBlobInfo] {
-        try await self.threads.runIfActive {
+        try await self.writers.runIfActive {
             var listing = DiskListing(self.layout, after: cursor, limit: limit)
             return try listing.run()
         }
