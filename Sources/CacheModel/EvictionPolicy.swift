@@ -15,6 +15,8 @@ public struct EvictionPolicy: Hashable, Sendable {
     public var budget: Int?
     /// The most bytes that one project may keep, or `nil` for no limit.
     public var projectBudget: Int?
+    /// The most entries that one project may keep, removed ones included, or `nil` for no limit.
+    public var projectEntries: Int?
     /// Entries of fewer bytes than this are small.
     public var smallEntryLimit: Int
     /// The share of the budget, 0 to 1, that large entries may not take from small ones.
@@ -30,12 +32,14 @@ public struct EvictionPolicy: Hashable, Sendable {
     public init(
         budget: Int? = nil,
         projectBudget: Int? = nil,
+        projectEntries: Int? = nil,
         smallEntryLimit: Int = 8 * 1_048_576,
         smallEntryShare: Double = 0.1,
         unprotectedShare: Double = 0.25
     ) {
         self.budget = budget
         self.projectBudget = projectBudget
+        self.projectEntries = projectEntries
         self.smallEntryLimit = smallEntryLimit
         self.smallEntryShare = smallEntryShare
         self.unprotectedShare = unprotectedShare

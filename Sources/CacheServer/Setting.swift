@@ -108,6 +108,10 @@ package struct Setting: Sendable {
             (configuration, text) throws(SettingProblem) in
             configuration.service.policy.projectBudget = try Self.bytes(text, atLeast: 1)
         },
+        Self("max-project-entries", "N", "2000000", "most entries of one project, removed ones included") {
+            (configuration, text) throws(SettingProblem) in
+            configuration.service.policy.projectEntries = try Self.number(text, 1...100_000_000)
+        },
         Self("small-entry-size", "SIZE", "8MiB", "entries below this are small: large ones do not push them out") {
             (configuration, text) throws(SettingProblem) in
             configuration.service.policy.smallEntryLimit = try Self.bytes(text)

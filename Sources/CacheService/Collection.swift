@@ -149,6 +149,26 @@ extension CacheService {
         )
     }
 
+    /// Makes room for one more entry in a project that has as many as it may have.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `quotaExceeded` if there is none and none can be made.
+    func makeRoomForEntry(in project: ProjectName, isUnprotected: Bool) async throws {
+        guard let most = self.budget.policy.projectEntries else { return }
+        guard try await self.catalog.entryCount(of: project) >= most else { return }
+        let budgetClass = isUnprotected ? Budget.Class.unprotected : .protected
+        _ = try await self.budget.collectOnce(for: budgetClass) { try await self.collect(freeing: 0, for: budgetClass) }
+        guard try await self.catalog.entryCount(of: project) >= most else { return }
+        let whose = isUnprotected ? ", and this scope may not push out protected ones" : ""
+        throw CacheError(
+            .quotaExceeded,
+            "project \(project) has \(most) entries, which is as many as it may have\(whose); raise "
+                + "--max-project-entries, or remove or unpin entries"
+        )
+    }
+
+    /// How many entries a collection takes out of a full project, so that not every save collects.
+    private func slack(of entries: Int) -> Int { max(1, Int(Double(entries) * Self.slack)) }
+
     /// Makes room for so many bytes and reserves it.
     ///
     /// The answer goes to ``Budget/release(_:)``.
@@ -216,6 +236,7 @@ extension CacheService {
         var report = CollectionReport()
         var policy = self.budget.policy
         policy.evictsProtected = budgetClass == .protected
+        policy.projectEntries = policy.projectEntries.map { $0 - self.slack(of: $0) }
         if let limit = self.budget.blobBytes {
             policy.budget = max(0, limit - wanted)
             if budgetClass == .unprotected {

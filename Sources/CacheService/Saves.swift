@@ -146,6 +146,7 @@ extension CacheService {
             try await self.catalog.end(session)
             return try self.conclude(.exists(entry), request)
         }
+        try await self.makeRoomForEntry(in: request.project, isUnprotected: session.isUnprotected)
         let now = self.now()
         let expiresAt = try self.expiry(of: request.timeToLive, at: now)
         let record = EntryRecord(

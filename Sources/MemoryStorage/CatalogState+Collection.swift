@@ -30,13 +30,18 @@ extension CatalogState {
                 self.relieve(project, policy, budget, at: now, limit, actor, &report)
             }
         }
+        if let most = policy.projectEntries {
+            for project in Set(self.rows.values.map(\.entry.project)) {
+                self.relieve(project, policy, ofEntriesOver: most, at: now, limit, actor, &report)
+            }
+        }
         if let budget = policy.budget {
             self.relieve(nil, policy, budget, at: now, limit, actor, &report)
         }
         if let budget = policy.unprotectedBudget {
             let pinned = self.bytesPinnedLoosely()
             while report.removed.count < limit, case let held = self.looseBytes() + pinned, held > budget,
-                self.takeUnprotected(in: nil, held, budget, at: now, actor, &report)
+                self.takeUnprotected(in: nil, Self.detail(held, budget), at: now, actor, &report)
             {}
         }
         report.isOverBudget = self.isOverBudget(policy)
@@ -70,7 +75,8 @@ extension CatalogState {
         while report.removed.count < limit, case let live = self.liveBytes(of: project), live > budget {
             let isTheirTurn =
                 project != nil || !policy.evictsProtected || self.looseBytes() > policy.unprotectedBytes(of: budget)
-            if isTheirTurn, self.takeUnprotected(in: project, live, budget, at: now, actor, &report) { continue }
+            let detail = Self.detail(live, budget)
+            if isTheirTurn, self.takeUnprotected(in: project, detail, at: now, actor, &report) { continue }
             guard policy.evictsProtected else { return }
             if let id = self.removed(in: project).first?.id {
                 self.rows[id] = nil
@@ -78,15 +84,51 @@ extension CatalogState {
                 continue
             }
             guard let id = self.victim(in: project, policy, live, budget) else { return }
-            self.evict(id, live, budget, at: now, actor, &report)
+            self.evict(id, detail, at: now, actor, &report)
         }
+    }
+
+    func entryCount(of project: ProjectName) -> Int { self.rows.values.count { $0.entry.project == project } }
+
+    private mutating func relieve(
+        _ project: ProjectName,
+        _ policy: EvictionPolicy,
+        ofEntriesOver most: Int,
+        at now: Timestamp,
+        _ limit: Int,
+        _ actor: String,
+        _ report: inout EvictionReport
+    ) {
+        while report.removed.count + report.forgotten < limit,
+            case let count = self.entryCount(of: project), count > most
+        {
+            let detail = "least recently used, the project has \(count) entries and may have \(most)"
+            if self.takeUnprotected(in: project, detail, at: now, actor, &report) { continue }
+            guard policy.evictsProtected else { return }
+            if let id = self.removed(in: project).first?.id {
+                self.rows[id] = nil
+                report.forgotten += 1
+                continue
+            }
+            guard let id = self.leastRecentlyUsed(in: project)?.id else { return }
+            self.evict(id, detail, at: now, actor, &report)
+        }
+    }
+
+    private func leastRecentlyUsed(in project: ProjectName) -> Entry? {
+        self.rows.values.map(\.entry).filter { entry in
+            entry.project == project && entry.removal == nil && !entry.isPinned && !self.leased.contains(entry.id)
+        }.min { ($0.lastUsedAt, $0.id) < ($1.lastUsedAt, $1.id) }
+    }
+
+    private static func detail(_ held: Int, _ budget: Int) -> String {
+        "least recently used, \(Quantity.describe(bytes: held)) over a budget of \(Quantity.describe(bytes: budget))"
     }
 
     /// Forgets or removes one entry of an unprotected scope, and says whether there was one.
     private mutating func takeUnprotected(
         in project: ProjectName?,
-        _ held: Int,
-        _ budget: Int,
+        _ detail: String,
         at now: Timestamp,
         _ actor: String,
         _ report: inout EvictionReport
@@ -102,20 +144,17 @@ extension CatalogState {
                 && (project == nil || entry.project == project)
         }
         guard let victim = visible.min(by: { ($0.lastUsedAt, $0.id) < ($1.lastUsedAt, $1.id) }) else { return false }
-        self.evict(victim.id, held, budget, at: now, actor, &report)
+        self.evict(victim.id, detail, at: now, actor, &report)
         return true
     }
 
     private mutating func evict(
         _ id: Int64,
-        _ held: Int,
-        _ budget: Int,
+        _ detail: String,
         at now: Timestamp,
         _ actor: String,
         _ report: inout EvictionReport
     ) {
-        let (held, most) = (Quantity.describe(bytes: held), Quantity.describe(bytes: budget))
-        let detail = "least recently used, \(held) over a budget of \(most)"
         if let entry = self.remove(id, .evicted, at: now, detail: detail, actor: actor) { report.removed.append(entry) }
     }
 

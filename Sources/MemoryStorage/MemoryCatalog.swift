@@ -160,6 +160,10 @@ extension MemoryCatalog {
         self.state.withLock { $0.entries(filter) }
     }
 
+    package func entryCount(of project: ProjectName) async throws -> Int {
+        self.state.withLock { $0.entryCount(of: project) }
+    }
+
     package func statistics(of project: ProjectName?) async throws -> Statistics {
         self.state.withLock { $0.statistics(of: project) }
     }

@@ -107,6 +107,12 @@ private struct Eviction {
                 try self.relieve(project, budget: budget)
             }
         }
+        if let most = self.policy.projectEntries {
+            let sql = "SELECT id FROM projects WHERE entries > ?"
+            for project in try self.database.values(Int64.self, sql, [most]) {
+                try self.relieve(project, ofEntriesOver: most)
+            }
+        }
         if let budget = self.policy.budget { try self.relieve(nil, budget: budget) }
         if let budget = self.policy.unprotectedBudget { try self.relieveOfUnprotected(budget) }
         return EvictionReport(removed: self.removed, forgotten: self.forgotten, isOverBudget: try self.isOverBudget())
@@ -160,7 +166,7 @@ private struct Eviction {
             let bytes = try self.bytes(of: project)
             guard bytes.live > budget, self.removed.count < self.limit else { return }
             if try self.takesUnprotectedFirst(in: project, budget),
-                try self.takeUnprotected(in: project, held: bytes.live, budget)
+                try self.takeUnprotected(in: project, detail: Self.detail(bytes.live, budget))
             {
                 continue
             }
@@ -168,7 +174,25 @@ private struct Eviction {
             if let row = try self.oldestRemoved(in: project) {
                 try self.forget([row])
             } else if let victim = try self.victim(in: project, bytes, budget) {
-                try self.evict(victim, held: bytes.live, budget)
+                try self.remove(victim, .evicted, detail: Self.detail(bytes.live, budget))
+            } else {
+                return
+            }
+        }
+    }
+
+    /// Forgets and removes entries in the same order until a project has no more than `most`.
+    private mutating func relieve(_ project: Int64, ofEntriesOver most: Int) throws {
+        while self.removed.count + self.forgotten < self.limit {
+            let count = try self.database.value(Int.self, "SELECT entries FROM projects WHERE id = ?", [project]) ?? 0
+            guard count > most else { return }
+            let detail = "least recently used, the project has \(count) entries and may have \(most)"
+            if try self.takeUnprotected(in: project, detail: detail) { continue }
+            guard self.policy.evictsProtected else { return }
+            if let row = try self.oldestRemoved(in: project) {
+                try self.forget([row])
+            } else if let victim = try self.leastRecentlyUsed(in: project) {
+                try self.remove(victim, .evicted, detail: detail)
             } else {
                 return
             }
@@ -188,12 +212,12 @@ private struct Eviction {
         let pinned = try self.ledger.bytesPinnedLoosely()
         while self.removed.count < self.limit {
             let held = try self.ledger.looseBytes() + pinned
-            guard held > budget, try self.takeUnprotected(in: nil, held: held, budget) else { return }
+            guard held > budget, try self.takeUnprotected(in: nil, detail: Self.detail(held, budget)) else { return }
         }
     }
 
     /// Forgets or removes one entry of an unprotected scope, and says whether there was one.
-    private mutating func takeUnprotected(in project: Int64?, held: Int, _ budget: Int) throws -> Bool {
+    private mutating func takeUnprotected(in project: Int64?, detail: String) throws -> Bool {
         let own = project == nil ? "TRUE" : "project = ?"
         let arguments: StatementArguments = project.map { [$0] } ?? []
         let theirs = "is_unprotected = 1 AND \(own) AND \(self.isFree)"
@@ -204,13 +228,12 @@ private struct Eviction {
         }
         let visible = "removed_at IS NULL AND is_pinned = 0 AND \(theirs) ORDER BY last_used_at, id LIMIT 1"
         guard let row = try self.ledger.entryRows(visible, arguments).first else { return false }
-        try self.evict(row, held: held, budget)
+        try self.remove(row, .evicted, detail: detail)
         return true
     }
 
-    private mutating func evict(_ row: EntryRow, held: Int, _ budget: Int) throws {
-        let detail = "least recently used, \(Quantity.describe(bytes: held)) over a budget of "
-        try self.remove(row, .evicted, detail: detail + Quantity.describe(bytes: budget))
+    private static func detail(_ held: Int, _ budget: Int) -> String {
+        "least recently used, \(Quantity.describe(bytes: held)) over a budget of \(Quantity.describe(bytes: budget))"
     }
 
     private struct Bytes {
@@ -244,7 +267,12 @@ private struct Eviction {
         let small = bytes.small > 0 ? max(1, share) : 0
         let chosen = self.policy.classToEvict(smallBytes: small, largeBytes: bytes.live - small, of: budget)
         if let chosen, let row = try self.leastRecentlyUsed(chosen, in: project) { return row }
-        return try EvictionPolicy.SizeClass.allCases.compactMap { try self.leastRecentlyUsed($0, in: project) }
+        return try self.leastRecentlyUsed(in: project)
+    }
+
+    /// The least recently used unpinned entry, whatever its size.
+    private func leastRecentlyUsed(in project: Int64?) throws -> EntryRow? {
+        try EvictionPolicy.SizeClass.allCases.compactMap { try self.leastRecentlyUsed($0, in: project) }
             .min { ($0.lastUsedAt, $0.id) < ($1.lastUsedAt, $1.id) }
     }
 

@@ -13,6 +13,12 @@ extension SQLiteCatalog {
         }
     }
 
+    package func entryCount(of project: ProjectName) async throws -> Int {
+        try await self.read { database in
+            try database.value(Int.self, "SELECT entries FROM projects WHERE name = ?", ["\(project)"]) ?? 0
+        }
+    }
+
     /// Checks the file's structure, the references between rows, and every sum and count that is kept.
     package func check() async throws -> [String] {
         try await self.read { database in
@@ -91,6 +97,13 @@ extension SQLiteCatalog {
             SELECT live_bytes, n, id FROM (SELECT p.live_bytes, p.id, (
                 SELECT coalesce(sum(b.stored_size), 0) FROM project_blobs x JOIN blobs b ON b.id = x.blob
                 WHERE x.project = p.id AND x.live > 0) n FROM projects p) WHERE live_bytes <> n
+            """
+        ),
+        (
+            "entries of a project",
+            """
+            SELECT entries, n, id FROM (SELECT p.entries, p.id, (
+                SELECT count(*) FROM entries WHERE project = p.id) n FROM projects p) WHERE entries <> n
             """
         ),
         (

@@ -8,7 +8,7 @@ enum Schema {
     /// `Tarn` as a big-endian number, in the header of every database.
     static let applicationID: Int32 = 0x5461_726e
     /// The newest schema this program knows.
-    static let version = 5
+    static let version = 6
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -32,6 +32,10 @@ enum Schema {
         migrator.registerMigration("5-scopes") { database in
             try UnprotectedBytes.create(in: database)
             try database.execute(sql: "PRAGMA user_version = 5")
+        }
+        migrator.registerMigration("6-entry-counts") { database in
+            try database.execute(sql: self.entryCounts)
+            try database.execute(sql: "PRAGMA user_version = 6")
         }
         return migrator
     }
@@ -66,6 +70,19 @@ enum Schema {
             )
         }
     }
+
+    /// `projects.entries`: the rows of each project in `entries`, removed ones included.
+    private static let entryCounts = """
+        ALTER TABLE projects ADD COLUMN entries INTEGER NOT NULL DEFAULT 0 CHECK (entries >= 0);
+        UPDATE projects SET entries = (SELECT count(*) FROM entries WHERE project = projects.id);
+        CREATE INDEX projects_by_entries ON projects (entries);
+        CREATE TRIGGER entries_added AFTER INSERT ON entries BEGIN
+            UPDATE projects SET entries = entries + 1 WHERE id = new.project;
+        END;
+        CREATE TRIGGER entries_forgotten AFTER DELETE ON entries BEGIN
+            UPDATE projects SET entries = entries - 1 WHERE id = old.project;
+        END;
+        """
 
     private static let first = """
         CREATE TABLE totals (

@@ -63,7 +63,7 @@ package protocol Catalog: CatalogInspection, AuditLog {
     /// removed entries whose time for being brought back is over, or at once while a budget is exceeded.
     ///
     /// Entries of unprotected scopes go first where `policy` does not allow others to go, where they hold more than
-    /// their share of the whole budget, and for the sake of a project's budget. Among them the least recently used
+    /// their share of the whole budget, and for the sake of a project's limits. Among them the least recently used
     /// goes, whatever its size.
     ///
     /// Pinned entries stay, and so do those in `leased`: somebody is restoring them. Works in steps: removes at most `limit` entries, call it again while it returns any.
@@ -103,6 +103,8 @@ package protocol CatalogInspection: Sendable {
     /// The stored bytes that only unprotected scopes hold: blobs whose entries are all theirs, and blobs that no entry
     /// needs and their save sessions pin.
     func unprotectedBytes() async throws -> Int
+    /// The number of a project's entries, removed ones included. Cheap.
+    func entryCount(of project: ProjectName) async throws -> Int
     /// Figures of one project, or of all.
     func statistics(of project: ProjectName?) async throws -> Statistics
     /// What happened to a key and to keys that start with it, newest first.

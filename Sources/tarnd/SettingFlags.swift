@@ -128,6 +128,15 @@ struct BudgetsFlags: ParsableArguments {
     var maxProjectSize: String?
 
     @Option(
+        name: .customLong("max-project-entries"),
+        help: ArgumentHelp(
+            "most entries of one project, removed ones included (default: 2000000)",
+            valueName: "N"
+        )
+    )
+    var maxProjectEntries: String?
+
+    @Option(
         name: .customLong("small-entry-size"),
         help: ArgumentHelp(
             "entries below this are small: large ones do not push them out (default: 8MiB)",
@@ -198,6 +207,7 @@ struct BudgetsFlags: ParsableArguments {
         [
             "max-size": self.maxSize,
             "max-project-size": self.maxProjectSize,
+            "max-project-entries": self.maxProjectEntries,
             "small-entry-size": self.smallEntrySize,
             "small-entry-share": self.smallEntryShare,
             "unprotected-share": self.unprotectedShare,

@@ -32,12 +32,13 @@ struct TestService {
 
     init(
         budget: Int? = nil,
+        entries: Int? = nil,
         volume: Volume = Volume(),
         _ decorate: (any BlobStore) -> any BlobStore = { $0 }
     ) throws {
         var configuration = CacheService.Configuration()
         configuration.volume = volume
-        configuration.policy = EvictionPolicy(budget: budget)
+        configuration.policy = EvictionPolicy(budget: budget, projectEntries: entries)
         let clock = self.clock
         self.service = CacheService(
             blobs: decorate(self.blobs),

@@ -152,4 +152,27 @@ struct ScopeTests {
         #expect(try await main.restore("main-0") == nil)
         #expect(try await test.catalog.storedBytes() <= 4_000_000)
     }
+
+    @Test func `a full project loses what was used least, but not for a scope that may push out nobody`() async throws {
+        let test = try TestService(entries: 3)
+        let main = try Job(test, "branch/main")
+        let pull = try Job(test, "pr/7", above: ["branch/main"])
+        for index in 0..<5 {
+            test.clock.advance(by: .seconds(60))
+            try await main.save("main-\(index)", TestLayer.noise(UInt64(index + 1), count: 1_000))
+        }
+        #expect(try await test.catalog.entryCount(of: test.project) == 3)
+        #expect(try await main.restore("main-1") == nil)
+        let restore = try #require(try await main.restore("main-2"))
+        test.service.endLease(restore.lease)
+        let error = try await #require(throws: CacheError.self) {
+            try await pull.save("pull", TestLayer.noise(100, count: 1_000))
+        }
+        #expect(error.code == .quotaExceeded && error.message.contains("3 entries"))
+        let change = EntryChange(.remove(.deleted), .key(try CacheKey("main-2")), in: test.project, scope: nil)
+        _ = try await test.catalog.change(change, at: test.clock.now, actor: "bob")
+        try await main.save("main-5", TestLayer.noise(6, count: 1_000))
+        #expect(try await main.restore("main-3") != nil)
+        #expect(try await test.catalog.check().isEmpty)
+    }
 }

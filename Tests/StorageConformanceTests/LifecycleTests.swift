@@ -109,6 +109,22 @@ struct LifecycleTests {
     }
 
     @Test(arguments: CatalogKind.allCases)
+    func `a project with too many entries loses the least recently used ones`(_ kind: CatalogKind) async throws {
+        let bench = try Bench(kind)
+        try await bench.save("other", at: 1, in: try ProjectName("acme/other"))
+        for (index, key) in ["a", "b", "c", "d", "e"].enumerated() { try await bench.save(key, at: Int64(index) + 2) }
+        try await bench.change(.pin, "a")
+        try await bench.change(.remove(.deleted), "d", at: 20)
+        #expect(try await bench.catalog.entryCount(of: bench.project) == 5)
+        let report = try await bench.evict(projectEntries: 3)
+        // What was removed goes first, then one entry is removed and forgotten.
+        #expect(report.removed.map(\.key.text) == ["b"] && report.forgotten == 2)
+        #expect(try await bench.keys(includingRemoved: true) == ["a", "c", "e"])
+        #expect(try await bench.evict(projectEntries: 3).removed.isEmpty)
+        try await bench.requireNoDrift()
+    }
+
+    @Test(arguments: CatalogKind.allCases)
     func `removed entries are kept for their time, but not while a budget is exceeded`(_ kind: CatalogKind) async throws
     {
         let bench = try Bench(kind)

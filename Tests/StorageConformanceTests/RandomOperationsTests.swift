@@ -91,7 +91,15 @@ private enum Operation {
     case resolve(String, at: Int64)
     case change(EntryChange.Action, prefix: String, at: Int64)
     case use(String, at: Int64)
-    case evict(budget: Int?, projectBudget: Int?, unprotected: Int?, spares: Bool, undo: Int64, at: Int64)
+    case evict(
+        budget: Int?,
+        projectBudget: Int?,
+        entries: Int?,
+        unprotected: Int?,
+        spares: Bool,
+        undo: Int64,
+        at: Int64
+    )
     case collect(leased: String, at: Int64)
     case known(String, Eyes, at: Int64)
     case pin(String, Eyes, at: Int64)
@@ -123,6 +131,7 @@ private enum Operation {
             return .evict(
                 budget: Bool.random(using: &random) ? nil : Int.random(in: 0...900, using: &random),
                 projectBudget: Bool.random(using: &random) ? nil : Int.random(in: 0...900, using: &random),
+                entries: Bool.random(using: &random) ? nil : Int.random(in: 0...12, using: &random),
                 unprotected: Bool.random(using: &random) ? nil : Int.random(in: 0...400, using: &random),
                 spares: Bool.random(using: &random),
                 undo: now - 30,
@@ -177,10 +186,11 @@ private enum Operation {
             traffic.uses[found.entry.id] = Timestamp(milliseconds: now)
             try await catalog.note(traffic)
             return Self.words([found.entry])
-        case .evict(let budget, let projectBudget, let unprotected, let spares, let undo, let now):
+        case .evict(let budget, let projectBudget, let entries, let unprotected, let spares, let undo, let now):
             let report = try await bench.evict(
                 budget: budget,
                 projectBudget: projectBudget,
+                projectEntries: entries,
                 unprotectedBudget: unprotected,
                 evictsProtected: !spares,
                 undo: Timestamp(milliseconds: undo),

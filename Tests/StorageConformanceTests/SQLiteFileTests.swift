@@ -76,6 +76,28 @@ struct SQLiteFileTests {
         #expect(try await catalog.check() == [])
     }
 
+    @Test func `the entries of an older database are counted`() async throws {
+        let bench = try Bench(.sqlite)
+        for key in ["a", "b", "c"] { try await bench.save(key) }
+        try await bench.change(.remove(.deleted), "a")
+        try (bench.catalog as? SQLiteCatalog)?.close()
+        let path = bench.directory.path + "/catalog.sqlite"
+        let queue = try DatabaseQueue(path: path)
+        try await queue.write { database in
+            try database.execute(
+                sql: """
+                    DROP TRIGGER entries_added; DROP TRIGGER entries_forgotten; DROP INDEX projects_by_entries;
+                    ALTER TABLE projects DROP COLUMN entries;
+                    DELETE FROM grdb_migrations WHERE identifier = '6-entry-counts'; PRAGMA user_version = 5
+                    """
+            )
+        }
+        try queue.close()
+        let catalog = try SQLiteCatalog(path: path)
+        #expect(try await catalog.entryCount(of: bench.project) == 3)
+        #expect(try await catalog.check() == [])
+    }
+
     @Test func `no question reads a whole table`() async throws {
         let bench = try Bench(.sqlite)
         try (bench.catalog as? SQLiteCatalog)?.close()
@@ -95,6 +117,7 @@ struct SQLiteFileTests {
             "SELECT * FROM entries WHERE project = 1 AND removed_at IS NOT NULL ORDER BY removed_at, id LIMIT 1",
             "SELECT * FROM entries WHERE project = 1 AND key >= 'a' AND key < 'b' AND removed_at IS NULL"
                 + " ORDER BY key, id DESC LIMIT 1",
+            "SELECT id FROM projects WHERE entries > 1",
             "SELECT * FROM entries WHERE project = 1 AND template = '' ORDER BY id DESC LIMIT 1",
             "SELECT id FROM layers WHERE project = 1 AND tree = x'00' AND missing = 0 ORDER BY id DESC LIMIT 1",
             "SELECT id FROM layers WHERE entries = 0 AND NOT EXISTS"

@@ -205,13 +205,14 @@ struct Bench: Sendable {
     func evict(
         budget: Int? = nil,
         projectBudget: Int? = nil,
+        projectEntries: Int? = nil,
         unprotectedBudget: Int? = nil,
         evictsProtected: Bool = true,
         undo: Timestamp = 0,
         at now: Timestamp = 1_000,
         limit: Int = 100
     ) async throws -> EvictionReport {
-        var policy = EvictionPolicy(budget: budget, projectBudget: projectBudget)
+        var policy = EvictionPolicy(budget: budget, projectBudget: projectBudget, projectEntries: projectEntries)
         policy.unprotectedBudget = unprotectedBudget
         policy.evictsProtected = evictsProtected
         return try await self.catalog.evict(
