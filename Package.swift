@@ -51,6 +51,8 @@ let package = Package(
                 "NativeAPI",
             ]
         ),
+        // For Tests/Fuzz: what only the server reads.
+        .library(name: "TarnServer", targets: ["AccessPolicy", "CacheServer", "JobIdentities"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

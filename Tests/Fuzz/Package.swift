@@ -3,6 +3,7 @@ import PackageDescription
 
 let core = Target.Dependency.product(name: "TarnCore", package: "tarn")
 let parsers = Target.Dependency.product(name: "TarnParsers", package: "tarn")
+let server = Target.Dependency.product(name: "TarnServer", package: "tarn")
 
 /// A program around libFuzzer, which brings its own `main`.
 func fuzzer(_ name: String, _ dependencies: Target.Dependency...) -> Target {
@@ -39,6 +40,8 @@ let package = Package(
         fuzzer("FuzzBlobRecords", parsers, .product(name: "NIOCore", package: "swift-nio")),
         fuzzer("FuzzYAML", parsers),
         fuzzer("FuzzPolicy", core),
+        fuzzer("FuzzRequests", server),
+        fuzzer("FuzzIdentities", server),
     ],
     swiftLanguageModes: [.v6]
 )

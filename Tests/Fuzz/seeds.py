@@ -423,6 +423,37 @@ def policies():
     yield bytes([1, 1, 4]) + b"main" + bytes([1, 1, 9]) + b"release/*" + bytes([1, 1, 1, 0, 2, 0, 2, 9]) + b"release/1" + bytes(20)
 
 
+def requests():
+    chunked = b"POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+    yield b"\0" + chunked + b"5;a=b\r\nhello\r\n0\r\nTrailer: x\r\n\r\n" + chunked + b"0;" + b"a" * 300 + b"\r\n\r\n"
+    yield b"\7" + b"PUT /a HTTP/1.1\r\ncontent-length:  5 \r\n\r\nhelloGET / HTTP/1.1\r\nHost: t\r\n\r\n" + chunked + b"ff\r\n" + bytes(255)
+    yield b"\x20" + b"\r\n\nGET / HTTP/1.1\nA: b\n\n" + chunked + b"zz\r\n"
+
+
+def identities():
+    yield b"\1" + b"""default: {mode: shared}
+issuers:
+  github: {provider: github, url: "https://token.actions.githubusercontent.com", audience: "https://cache.example.com"}
+  ci: {provider: circleci, url: "https://oidc.circleci.com/org/1", audience: "1", jwks-url: "https://x/y"}
+projects:
+  acme/shop:
+    mode: isolated
+    default-branch: main
+    protected-branches: [main, "release/*"]
+    forks-save: true
+    identities:
+      - {issuer: github, claims: {repository_id: ["1", "2"]}, protected-claims: {environment: prod}}
+"""
+    yield b"\1" + b"projects: {a/b: {identities: [{issuer: x, claims: {}}]}}"
+    for claims in (
+        {"ref": "refs/pull/7/merge", "event_name": "pull_request", "base_ref": "main", "repository_id": 1, "aud": ["a", "b"]},
+        {"oidc.circleci.com/vcs-ref": "refs/heads/main", "oidc.circleci.com/ssh-rerun": False, "oidc.circleci.com/vcs-origin": "x"},
+        {"ref_path": "refs/merge-requests/1/head", "pipeline_source": "merge_request_event", "project_id": "1", "job_project_id": "1"},
+        {"ref_type": "tag", "ref": "v1", "trusted": True, "exp": 1.5e300, "x": {"a": None}, "y": [1]},
+    ):
+        yield b"\0" + json.dumps(claims).encode()
+
+
 SEEDS = {
     "FuzzTarReader": tars,
     "FuzzTarUpload": uploads,
@@ -438,6 +469,8 @@ SEEDS = {
     "FuzzBlobRecords": blob_records,
     "FuzzYAML": yaml,
     "FuzzPolicy": policies,
+    "FuzzRequests": requests,
+    "FuzzIdentities": identities,
 }
 
 

@@ -1,0 +1,30 @@
+@testable import CacheServer
+import Support
+
+// The framing of requests: how the stream is cut into pieces changes nothing, and only long lines are refused.
+
+/// Runs one input.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    var feed = Feed(start, count)
+    let step = feed.number(below: 255) + 1
+    let input = feed.rest
+    let isTaken = takes(input, step: max(1, input.count))
+    require(isTaken == takes(input, step: step), "pieces of \(step) bytes are judged otherwise")
+    require(isTaken || hasLongLine(input), "refused, but no line is long")
+    return 0
+}
+
+private func takes(_ input: UnsafeRawBufferPointer, step: Int) -> Bool {
+    var framing = ChunkFraming()
+    var rest = input[...]
+    while !rest.isEmpty {
+        guard framing.advance(over: UnsafeRawBufferPointer(rebasing: rest.prefix(step))) else { return false }
+        rest = rest.dropFirst(step)
+    }
+    return true
+}
+
+private func hasLongLine(_ input: UnsafeRawBufferPointer) -> Bool {
+    input.split(separator: UInt8(ascii: "\n")).contains { $0.count > ChunkFraming.longestLine }
+}
