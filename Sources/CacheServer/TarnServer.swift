@@ -328,6 +328,7 @@ struct Storage: Sendable {
             service.verifiesEverything = true
             service.verifyAfter = service.verifyAfter ?? .seconds(7 * 86_400)
         }
+        service.hasFoundDamage = self.disk.hadDamage
         let folder = self.folder
         service.spoolDirectory = folder.spoolPath
         service.recordKey = folder.recordKey

@@ -87,6 +87,8 @@ package final class CacheService: Sendable {
         package var verifyAfter: Duration? = .seconds(7 * 86_400)
         /// Whether blobs of any size are compared at their first read: after a crash without syncs.
         package var verifiesEverything = false
+        /// Whether damage was found before the start, and may not be all there is.
+        package var hasFoundDamage = false
         /// The disk under the stores.
         package var volume = Volume()
         /// What receipts are signed with.

@@ -5,11 +5,11 @@ internal import StorageInterface
 /// What saves may take for granted after damage was found.
 ///
 /// Damage seldom comes alone, and an entry with several damaged blobs would show the next one only when it is read
-/// again. So from the first find on a save is told that a blob is there only after the blob was compared with its
-/// digest: one save of an entry heals all of it.
+/// again. So from the first find on, and after a start as long as damaged blobs are in quarantine, a save is told that a
+/// blob is there only after the blob was compared with its digest: one save of an entry heals all of it.
 extension CacheService {
-    /// Whether damage was found since the start.
-    var isWary: Bool { !self.figures.damagedBlobs.isEmpty }
+    /// Whether damage was found since the start, or so shortly before it that what was damaged is still there.
+    var isWary: Bool { self.configuration.hasFoundDamage || !self.figures.damagedBlobs.isEmpty }
 
     /// Takes those of the blobs out of use that are damaged, so that the saver is asked for them.
     ///

@@ -24,6 +24,8 @@ package struct DiskBlobStore: BlobStore {
     /// How many threads one `put` uses.
     private static let batchesAtOnce = 2
 
+    /// Whether damaged blobs were in quarantine when the store was opened.
+    package let hadDamage: Bool
     private let layout: DiskLayout
     private let threads: NIOThreadPool
     /// Where the disk is written, and where names are looked for that may not be there: a write that hangs must not take
@@ -45,7 +47,10 @@ package struct DiskBlobStore: BlobStore {
         writers: NIOThreadPool? = nil,
         durability: Durability = .strict
     ) async throws {
-        self.layout = try await threads.runIfActive { try DiskLayout(directory: directory) }
+        (self.layout, self.hadDamage) = try await threads.runIfActive {
+            let layout = try DiskLayout(directory: directory)
+            return (layout, try !Quarantine(layout).isEmpty)
+        }
         self.threads = threads
         self.writers = writers ?? threads
         self.durability = durability

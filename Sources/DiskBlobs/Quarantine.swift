@@ -18,6 +18,9 @@ struct Quarantine {
 
     init(_ layout: DiskLayout) { self.layout = layout }
 
+    /// Whether nothing is here.
+    var isEmpty: Bool { get throws { try self.files().isEmpty } }
+
     /// Moves a blob here, in whatever form it is there.
     func take(_ digest: Digest, found: Discovery) throws {
         for encoding in BlobEncoding.allCases {

@@ -2,8 +2,8 @@
 
 Invariant: a flipped bit never reaches a restored tree: the restore of an entry that needs the blob fails or is a miss,
 and leaves no tree; all others restore exactly; one save of each tree heals all of them, however many of its blobs are
-damaged. How: trees are saved with save_cache, bits flipped in the stopped and in the running server's files, and
-everything restored with restore_cache.
+damaged, and also if the server was started again in between. How: trees are saved with save_cache, bits flipped in the
+stopped and in the running server's files, and everything restored with restore_cache.
 """
 
 import os
@@ -60,6 +60,9 @@ def damage(context, tally, server, job, expected, random, round, figures):
             bad.add(number)
             tally.hold(set(found) <= {b"."}, f"{where}: the failed restore left a tree: {str(found)[:200]}")
     figures["found_at_restore"] += len(bad)
+    if round % 2 == 1:  # what was found must not be forgotten with the process
+        server.stop()
+        server.start()
     heal(context, tally, server, job, expected, bad, round, figures)
 
 
