@@ -52,7 +52,7 @@ let package = Package(
             ]
         ),
         // For Tests/Fuzz: what only the server reads.
-        .library(name: "TarnServer", targets: ["AccessPolicy", "CacheServer", "JobIdentities"]),
+        .library(name: "TarnEdge", targets: ["AccessPolicy", "AccessRules", "CacheModel", "RequestFraming"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -142,15 +142,22 @@ let package = Package(
         ),
 
         .target(
+            name: "AccessRules",
+            dependencies: ["AccessPolicy", "CacheModel", yams],
+            swiftSettings: strict
+        ),
+        .target(
             name: "JobIdentities",
             dependencies: [
-                "AccessControl", "AccessPolicy", "CacheModel", "LayerKernels", asyncHTTPClient, jwtKit, logging,
+                "AccessControl", "AccessPolicy", "AccessRules", "CacheModel", "LayerKernels", asyncHTTPClient, jwtKit,
+                logging,
                 nioCore, nioHTTP1,
             ],
             swiftSettings: strict
         ),
 
         // Layer 5: wire protocols. Siblings never import each other.
+        .target(name: "RequestFraming", swiftSettings: strict),
         .target(
             name: "GatewayKit",
             dependencies: [
@@ -161,7 +168,8 @@ let package = Package(
         .target(
             name: "NativeGateway",
             dependencies: [
-                "AccessControl", "AccessPolicy", "CacheModel", "CacheService", "GatewayKit", "JobIdentities",
+                "AccessControl", "AccessPolicy", "AccessRules", "CacheModel", "CacheService", "GatewayKit",
+                "JobIdentities",
                 "LayerFormat", "NativeAPI", "Signatures",
                 "StorageInterface", hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix,
             ],
@@ -172,11 +180,11 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "AccessControl", "AccessPolicy", "CLinux", "CacheModel", "CacheService", "DiskBlobs", "GatewayKit",
-                "JobIdentities", "LayerFormat", "LayerKernels", "NativeAPI", "NativeGateway", "SQLiteCatalog",
-                "Signatures", "StorageInterface",
+                "AccessControl", "AccessPolicy", "AccessRules", "CLinux", "CacheModel", "CacheService", "DiskBlobs",
+                "GatewayKit", "JobIdentities", "LayerFormat", "LayerKernels", "NativeAPI", "NativeGateway",
+                "RequestFraming", "SQLiteCatalog", "Signatures", "StorageInterface",
                 hummingbird, hummingbirdCore, httpTypes, logging, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
-                nioPosix, nioSSL, serviceLifecycle, unixSignals, yams,
+                nioPosix, nioSSL, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict
         ),
@@ -230,6 +238,12 @@ let package = Package(
 
         // Tests.
         .testTarget(name: "CacheModelTests", dependencies: ["CacheModel"], swiftSettings: strict),
+        .testTarget(
+            name: "AccessRulesTests",
+            dependencies: ["AccessPolicy", "AccessRules"],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "RequestFramingTests", dependencies: ["RequestFraming"], swiftSettings: strict),
         .testTarget(name: "AccessPolicyTests", dependencies: ["AccessPolicy", "CacheModel"], swiftSettings: strict),
         .testTarget(
             name: "AccessControlTests",
@@ -252,7 +266,9 @@ let package = Package(
         .testTarget(name: "LayerKernelsTests", dependencies: ["CacheModel", "LayerKernels"], swiftSettings: strict),
         .testTarget(
             name: "JobIdentitiesTests",
-            dependencies: ["AccessPolicy", "CacheModel", "JobIdentities", crypto, cryptoExtras, logging],
+            dependencies: [
+                "AccessPolicy", "AccessRules", "CacheModel", "JobIdentities", crypto, cryptoExtras, logging,
+            ],
             swiftSettings: strict
         ),
         .testTarget(name: "KeyTemplatesTests", dependencies: ["CacheModel", "KeyTemplates"], swiftSettings: strict),
@@ -291,7 +307,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "AccessPolicy", "CacheModel", "CacheServer", "CacheService", "JobIdentities", "NativeGateway", "tarnd",
+                "AccessPolicy", "AccessRules", "CacheModel", "CacheServer", "CacheService", "NativeGateway", "tarnd",
                 logging,
             ],
             swiftSettings: strict

@@ -1,6 +1,6 @@
 package import AccessPolicy
+package import AccessRules
 package import CacheModel
-package import JobIdentities
 package import Logging
 internal import Synchronization
 
@@ -76,6 +76,10 @@ package final class AccessFileWatch: Sendable {
         } catch {
             throw ConfigurationProblems(problems: ["\(error)"])
         }
-        return try AccessFile(text, path: path)
+        do {
+            return try AccessFile(text, path: path)
+        } catch {
+            throw ConfigurationProblems(problems: error.problems)
+        }
     }
 }

@@ -1,4 +1,5 @@
 package import AccessPolicy
+package import AccessRules
 package import CacheModel
 package import Logging
 internal import LayerKernels

@@ -1,5 +1,6 @@
 internal import AccessControl
 package import AccessPolicy
+package import AccessRules
 package import CacheModel
 internal import LayerKernels
 internal import Synchronization

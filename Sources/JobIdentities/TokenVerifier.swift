@@ -1,3 +1,4 @@
+package import AccessRules
 package import CacheModel
 internal import FoundationEssentials
 internal import JWTKit

@@ -1,5 +1,6 @@
 package import AccessControl
 internal import AccessPolicy
+internal import AccessRules
 internal import CacheModel
 internal import CacheService
 internal import GatewayKit

@@ -3,7 +3,7 @@ import PackageDescription
 
 let core = Target.Dependency.product(name: "TarnCore", package: "tarn")
 let parsers = Target.Dependency.product(name: "TarnParsers", package: "tarn")
-let server = Target.Dependency.product(name: "TarnServer", package: "tarn")
+let edge = Target.Dependency.product(name: "TarnEdge", package: "tarn")
 
 /// A program around libFuzzer, which brings its own `main`.
 func fuzzer(_ name: String, _ dependencies: Target.Dependency...) -> Target {
@@ -40,8 +40,8 @@ let package = Package(
         fuzzer("FuzzBlobRecords", parsers, .product(name: "NIOCore", package: "swift-nio")),
         fuzzer("FuzzYAML", parsers),
         fuzzer("FuzzPolicy", core),
-        fuzzer("FuzzRequests", server),
-        fuzzer("FuzzIdentities", server),
+        fuzzer("FuzzRequests", edge),
+        fuzzer("FuzzIdentities", edge),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,5 @@
 import AccessPolicy
+import AccessRules
 import CacheModel
 import Crypto
 import CryptoExtras

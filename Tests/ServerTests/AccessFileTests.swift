@@ -1,7 +1,7 @@
 import AccessPolicy
+import AccessRules
 import CacheModel
 import Foundation
-import JobIdentities
 import Logging
 import Testing
 
@@ -62,8 +62,8 @@ struct AccessFileTests {
         ),
         ("a: b: c", "access.yml: "),
     ]) func `a mistake is told with its line and what is expected`(text: String, problem: String) throws {
-        let error = try #require(throws: ConfigurationProblems.self) { try AccessFile(text, path: "access.yml") }
-        #expect(error.description.contains(problem), "\(error)")
+        let error = try #require(throws: AccessFileProblems.self) { try AccessFile(text, path: "access.yml") }
+        #expect(error.problems.joined(separator: "\n").contains(problem), "\(error)")
     }
 
     @Test func `another file comes into force, and a broken one does not`() throws {

@@ -1,7 +1,5 @@
-import AccessPolicy
-@testable import CacheServer
+@testable import AccessRules
 import FoundationEssentials
-@testable import JobIdentities
 import Support
 
 // The access file, and the claims of identity tokens.
@@ -28,7 +26,7 @@ private func readAccessFile(_ text: String) {
         require(!binding.claims.isEmpty && required.allSatisfy { binding.claims[$0] != nil }, "an identity of anybody")
     }
     for issuer in file.identities.issuers {
-        require(issuer.url.hasPrefix("https://"), "an issuer without TLS: \(issuer.url)")
+        require(WebOrigin(issuer.url) != nil, "an issuer without TLS: \(issuer.url)")
     }
 }
 

@@ -1,4 +1,4 @@
-@testable import CacheServer
+@testable import RequestFraming
 import Support
 
 // The framing of requests: how the stream is cut into pieces changes nothing, and only long lines are refused.

@@ -1,5 +1,5 @@
 import AccessPolicy
-import JobIdentities
+import AccessRules
 import Testing
 
 /// What the claims of each system are taken for.

@@ -1,17 +1,14 @@
-internal import NIOCore
-internal import NIOHTTP1
-
 /// Follows the framing of requests as far as it takes to find the lines before chunks, and how long they are; pure.
 ///
 /// The parser reads over a chunk's extensions, whatever their length (RFC 9112, 7.1.1), so a body could go on for ever
 /// without a byte in it. What is not understood here is the parser's to refuse, and is not followed any further.
-struct ChunkFraming {
+package struct ChunkFraming: Sendable {
     /// The longest line before a chunk: its size, and extensions that nobody has a use for.
-    static let longestLine = 256
+    package static let longestLine = 256
     /// Longer lines of a head are refused by the parser.
     private static let longestField = 1_048_576
 
-    private enum Phase {
+    private enum Phase: Sendable {
         case requestLine
         case field
         case chunkLine
@@ -27,8 +24,11 @@ struct ChunkFraming {
     private var isChunked = false
     private var length = 0
 
+    /// Creates the framing of a connection of which nothing has arrived.
+    package init() {}
+
     /// Takes what has arrived; returns whether no line is too long.
-    mutating func advance(over bytes: UnsafeRawBufferPointer) -> Bool {
+    package mutating func advance(over bytes: UnsafeRawBufferPointer) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             switch self.phase {
@@ -84,25 +84,5 @@ struct ChunkFraming {
         default: break
         }
         return .field
-    }
-}
-
-/// Ends a connection with a line before a chunk that is too long, before the parser sees any of it.
-final class ChunkLineLimit: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private var framing = ChunkFraming()
-    private var isRefusing = false
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !self.isRefusing else { return }
-        let isSound = self.unwrapInboundIn(data).withUnsafeReadableBytes { self.framing.advance(over: $0) }
-        if isSound {
-            context.fireChannelRead(data)
-        } else {
-            self.isRefusing = true
-            context.fireErrorCaught(HTTPParserError.invalidChunkSize)
-        }
     }
 }

@@ -99,7 +99,7 @@ package struct JobClaims: Sendable, Hashable {
     }
 
     /// Whether GitLab itself protects the ref; other systems do not say.
-    static func isProtectedBySystem(_ claims: Claims, _ provider: IdentityIssuer.Provider) -> Bool {
+    package static func isProtectedBySystem(_ claims: Claims, _ provider: IdentityIssuer.Provider) -> Bool {
         provider == .gitLab ? claims.flag("ref_protected") ?? false : true
     }
 

@@ -1,6 +1,5 @@
 package import AccessPolicy
 package import CacheModel
-package import JobIdentities
 internal import Yams
 
 /// The operator's decisions about projects and CI systems: `access.yml`.
@@ -31,20 +30,26 @@ package struct AccessFile: Sendable, Hashable {
     /// - Parameters:
     ///   - text: The file's text.
     ///   - path: The file's name, for problems.
-    /// - Throws: ``ConfigurationProblems`` with every problem there is, each with its line.
-    package init(_ text: String, path: String) throws(ConfigurationProblems) {
+    /// - Throws: ``AccessFileProblems`` with every problem there is, each with its line.
+    package init(_ text: String, path: String) throws(AccessFileProblems) {
         var reader = AccessFileReader(path: path)
         do {
             if let document = try Yams.compose(yaml: text) { reader.read(document) }
         } catch {
-            throw ConfigurationProblems(problems: ["\(path): \(error)"])
+            throw AccessFileProblems(problems: ["\(path): \(error)"])
         }
-        guard reader.problems.isEmpty else { throw ConfigurationProblems(problems: reader.problems) }
+        guard reader.problems.isEmpty else { throw AccessFileProblems(problems: reader.problems) }
         self = reader.file
     }
 
     /// The rules of a project.
     package func rules(of project: ProjectName) -> ProjectRules { self.projects[project] ?? self.defaultRules }
+}
+
+/// Everything that is wrong with an access file.
+package struct AccessFileProblems: Error, Hashable {
+    /// One sentence each, with the line that it is about.
+    package var problems: [String]
 }
 
 /// Puts an access file together and notes all that is wrong with it.

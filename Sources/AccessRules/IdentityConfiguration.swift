@@ -71,10 +71,10 @@ package struct IdentityBinding: Sendable, Hashable {
     }
 
     /// Whether claims have what this binding asks of all tokens.
-    func fits(_ claims: Claims) -> Bool { Self.fits(self.claims, claims) }
+    package func fits(_ claims: Claims) -> Bool { Self.fits(self.claims, claims) }
 
     /// Whether claims have what this binding asks where a branch or tag is protected.
-    func fitsProtected(_ claims: Claims) -> Bool { Self.fits(self.protectedClaims, claims) }
+    package func fitsProtected(_ claims: Claims) -> Bool { Self.fits(self.protectedClaims, claims) }
 
     private static func fits(_ wanted: [String: [String]], _ claims: Claims) -> Bool {
         wanted.allSatisfy { name, values in
@@ -100,5 +100,5 @@ extension IdentityIssuer.Provider {
 
 extension String {
     /// Compares bytes: Swift's strings are also equal if they only look the same.
-    func hasSameBytes(as other: String) -> Bool { self.utf8.elementsEqual(other.utf8) }
+    package func hasSameBytes(as other: String) -> Bool { self.utf8.elementsEqual(other.utf8) }
 }

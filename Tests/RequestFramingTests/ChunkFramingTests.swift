@@ -1,6 +1,5 @@
+import RequestFraming
 import Testing
-
-@testable import CacheServer
 
 /// Which bytes are taken for lines before chunks.
 struct ChunkFramingTests {
