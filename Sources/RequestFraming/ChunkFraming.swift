@@ -29,21 +29,21 @@ package struct ChunkFraming: Sendable {
 
     /// Takes what has arrived; returns whether no line is too long.
     package mutating func advance(over bytes: UnsafeRawBufferPointer) -> Bool {
-        var rest = bytes[...]
+        var rest = bytes
         while !rest.isEmpty {
             switch self.phase {
             case .unknown: return true
             case .content(let count, let next):
                 let taken = min(count, rest.count)
-                rest = rest.dropFirst(taken)
+                rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
                 self.phase = taken < count ? .content(count - taken, then: next) : next
             case .requestLine, .field, .chunkLine, .trailer:
                 let end = rest.firstIndex(of: UInt8(ascii: "\n"))
-                self.line += rest[..<(end ?? rest.endIndex)]
+                self.line += UnsafeRawBufferPointer(rebasing: rest[..<(end ?? rest.count)])
                 if case .chunkLine = self.phase, self.line.count > Self.longestLine { return false }
                 if self.line.count > Self.longestField { self.phase = .unknown }
                 guard let end else { return true }
-                rest = rest[(end + 1)...]
+                rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
                 if self.line.last == UInt8(ascii: "\r") { self.line.removeLast() }
                 self.phase = self.phaseAfterLine()
                 self.line.removeAll(keepingCapacity: true)

@@ -17,12 +17,9 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 
 private func takes(_ input: UnsafeRawBufferPointer, step: Int) -> Bool {
     var framing = ChunkFraming()
-    var rest = input[...]
-    while !rest.isEmpty {
-        guard framing.advance(over: UnsafeRawBufferPointer(rebasing: rest.prefix(step))) else { return false }
-        rest = rest.dropFirst(step)
+    return stride(from: 0, to: input.count, by: step).allSatisfy { start in
+        framing.advance(over: UnsafeRawBufferPointer(rebasing: input[start..<min(start + step, input.count)]))
     }
-    return true
 }
 
 private func hasLongLine(_ input: UnsafeRawBufferPointer) -> Bool {
