@@ -53,7 +53,7 @@ struct Connection: HTTPChannelHandler {
             if let context = self.certificates?.current {
                 try pipeline.addHandler(NIOSSLServerHandler(context: context))
             }
-            try pipeline.addHandler(ChunkLineLimit())
+            try pipeline.addHandler(ChunkLineLimit(maximumHeaderSize: self.maximumHeaderSize))
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false,
                 withErrorHandling: false,

@@ -25,6 +25,10 @@ package final class CacheService: Sendable {
     let uploads = UploadsInFlight()
     let verified = VerifiedBlobs()
     let rechecked = VerifiedBlobs()
+    /// Whoever stores a blob or takes it out of use is alone with it.
+    let gate = DigestGate()
+    /// Whoever looks at a blob for a save is alone with it.
+    let inspections = DigestGate()
     /// What checks of stored bytes have done.
     package let figures = IntegrityFigures()
     /// Moves on whenever a blob may have become invisible to a project.

@@ -154,9 +154,14 @@ extension CacheService {
     /// - Throws: ``CacheModel/CacheError`` with code `quotaExceeded` if there is none and none can be made.
     func makeRoomForEntry(in project: ProjectName, isUnprotected: Bool) async throws {
         guard let most = self.budget.policy.projectEntries else { return }
-        guard try await self.catalog.entryCount(of: project) >= most else { return }
         let budgetClass = isUnprotected ? Budget.Class.unprotected : .protected
-        _ = try await self.budget.collectOnce(for: budgetClass) { try await self.collect(freeing: 0, for: budgetClass) }
+        // The first collection may be one that was running, and for something else.
+        for _ in 0..<2 {
+            guard try await self.catalog.entryCount(of: project) >= most else { return }
+            _ = try await self.budget.collectOnce(for: budgetClass) {
+                try await self.collect(freeing: 0, makesRoomForEntry: true, for: budgetClass)
+            }
+        }
         guard try await self.catalog.entryCount(of: project) >= most else { return }
         let whose = isUnprotected ? ", and this scope may not push out protected ones" : ""
         throw CacheError(
@@ -166,8 +171,9 @@ extension CacheService {
         )
     }
 
-    /// How many entries a collection takes out of a full project, so that not every save collects.
-    private func slack(of entries: Int) -> Int { max(1, Int(Double(entries) * Self.slack)) }
+    /// How many entries are taken out of a full project, so that not every save collects; no more than one save can wait
+    /// for.
+    private static func slack(ofEntries entries: Int) -> Int { min(500, max(1, Int(Double(entries) * Self.slack))) }
 
     /// Makes room for so many bytes and reserves it.
     ///
@@ -226,17 +232,19 @@ extension CacheService {
         }
     }
 
-    /// Collects until `wanted` bytes of the budget are free, and there is room on the disk for `size` more.
+    /// Collects until `wanted` bytes of the budget are free, there is room on the disk for `size` more and, if that is
+    /// asked for, no project has as many entries as it may have.
     func collect(
         freeing wanted: Int,
         onDisk size: Int = 0,
+        makesRoomForEntry: Bool = false,
         for budgetClass: Budget.Class,
         actor: String = AuditEvent.server
     ) async throws -> CollectionReport {
         var report = CollectionReport()
         var policy = self.budget.policy
         policy.evictsProtected = budgetClass == .protected
-        policy.projectEntries = policy.projectEntries.map { $0 - self.slack(of: $0) }
+        if makesRoomForEntry { policy.projectEntries = policy.projectEntries.map { $0 - Self.slack(ofEntries: $0) } }
         if let limit = self.budget.blobBytes {
             policy.budget = max(0, limit - wanted)
             if budgetClass == .unprotected {

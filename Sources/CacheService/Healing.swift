@@ -1,5 +1,6 @@
 internal import CacheModel
 internal import LayerFormat
+internal import Logging
 internal import StorageInterface
 
 /// What saves may take for granted after damage was found.
@@ -8,18 +9,17 @@ internal import StorageInterface
 /// again. So from the first find on, and after a start as long as damaged blobs are in quarantine, a save is told that a
 /// blob is there only after the blob was compared with its digest: one save of an entry heals all of it.
 extension CacheService {
+    /// Of a known layer so much is read before an answer; a larger one is not known, and its blobs are asked for in turn.
+    private static let readAtOnce = 256 * 1_048_576
+
     /// Whether damage was found since the start, or so shortly before it that what was damaged is still there.
     var isWary: Bool { self.configuration.hasFoundDamage || !self.figures.damagedBlobs.isEmpty }
 
     /// Takes those of the blobs out of use that are damaged, so that the saver is asked for them.
-    ///
-    /// Each blob is read once after the last find, whoever asks for it.
     func withdrawDamaged(among digests: [Digest], for session: SaveSession) async throws {
         guard self.isWary else { return }
         let records = try await self.catalog.blobs(digests, in: session.vantage, session: session)
-        for record in records.values where !self.verified.isSound(record.digest, since: Timestamp(milliseconds: 0)) {
-            _ = try await self.inspect(record, found: .upload)
-        }
+        for record in records.values { try await self.inspectOnce(record) }
     }
 
     /// Whether saves may refer to a known layer: all of its blobs are there and, once damage was found, sound.
@@ -28,11 +28,33 @@ extension CacheService {
         do {
             let recipe = try await self.recipe(of: layer, in: session.vantage, session: session)
             let needed = Set([layer.recipe, layer.stamps] + recipe.blobs)
+            let records = try await self.catalog.blobs(Array(needed), in: session.vantage, session: session)
+            let unread = records.values.filter { !self.wasInspected($0) }.reduce(0) { $0 + $1.storedSize }
+            guard records.count == needed.count, unread <= Self.readAtOnce else { return false }
             try await self.withdrawDamaged(among: Array(needed), for: session)
-            let found = try await self.catalog.blobs(Array(needed), in: session.vantage, session: session)
-            return found.count == needed.count
+            let sound = try await self.catalog.blobs(Array(needed), in: session.vantage, session: session)
+            return sound.count == needed.count
         } catch let error as CacheError where error.code == .corrupt || error.code == .notFound {
             return false
         }
+    }
+
+    /// Compares a blob with its digest, unless that was done since the last find; savers of the same blob share it.
+    ///
+    /// A disk that cannot be read now says nothing about the bytes, so it does not keep anybody from saving.
+    private func inspectOnce(_ record: BlobRecord) async throws {
+        try await self.inspections.with([record.digest]) {
+            guard !self.wasInspected(record) else { return }
+            do {
+                _ = try await self.inspect(record, found: .upload)
+            } catch let error as CacheError where error.code == .unavailable {
+                let details: Logger.Metadata = ["digest": "\(record.digest)", "error": "\(error)"]
+                self.logger.error("a blob cannot be read", metadata: details)
+            }
+        }
+    }
+
+    private func wasInspected(_ record: BlobRecord) -> Bool {
+        self.verified.isSound(record.digest, since: Timestamp(milliseconds: 0))
     }
 }

@@ -113,14 +113,16 @@ extension CacheService {
         let digests = framed.map(\.digest)
         self.uploads.begin(digests)
         defer { self.uploads.end(digests) }
-        let kept = try await self.keepSound(framed)
-        try await self.blobs.put(framed)
-        self.verified.forget(digests)
-        try await self.catalog.recordStored(framed.map { kept[$0.digest] ?? $0.record }, for: session)
-        // A blob that was condemned may have been deleted after `put` found it and before its row came back to life.
-        // From here on nothing can delete it, so one more look is enough.
-        let deleted = Set(try await self.blobs.missing(from: digests))
-        try await self.blobs.put(framed.filter { deleted.contains($0.digest) })
+        try await self.gate.with(Set(digests)) {
+            let kept = try await self.keepSound(framed)
+            try await self.blobs.put(framed)
+            self.verified.forget(digests)
+            try await self.catalog.recordStored(framed.map { kept[$0.digest] ?? $0.record }, for: session)
+            // A blob that was condemned may have been deleted after `put` found it and before its row came back to
+            // life. From here on nothing can delete it, so one more look is enough.
+            let deleted = Set(try await self.blobs.missing(from: digests))
+            try await self.blobs.put(framed.filter { deleted.contains($0.digest) })
+        }
     }
 
     /// Ends a save that will not be committed.

@@ -120,11 +120,22 @@ extension CacheService {
     ///
     /// The bytes go first: a crash in between leaves a row without bytes, which the next read finds.
     func withdraw(_ record: BlobRecord, found: Discovery, actor: String = AuditEvent.server) async throws {
-        guard try await self.catalog.allBlobs(after: record.digest.predecessor, limit: 1).first == record else {
-            return
+        try await self.gate.with([record.digest]) {
+            let current = try await self.catalog.allBlobs(after: record.digest.predecessor, limit: 1).first
+            // Others may have had the same doubt, and a save may have healed it meanwhile: its row looks the same.
+            guard current == record, try await !self.isSoundNow(record) else { return }
+            try await self.blobs.quarantine(record.digest, found: found)
+            try await self.reportDamage(to: [record.digest], found: found, actor: actor)
         }
-        try await self.blobs.quarantine(record.digest, found: found)
-        try await self.reportDamage(to: [record.digest], found: found, actor: actor)
+    }
+
+    /// Whether a blob can be read and is what its row says.
+    private func isSoundNow(_ record: BlobRecord) async throws -> Bool {
+        guard let blob = try? await self.blobs.open(record.digest) else { return false }
+        return try await self.offload {
+            var verifier = BlobVerifier()
+            return (try? verifier.isSound(record, blob)) ?? false
+        }
     }
 
     /// Looks at blobs again that a client says it was sent wrong; returns how many are damaged.

@@ -8,7 +8,7 @@ internal import Synchronization
 /// for a large store, and what the other catalogs are compared with.
 package final class MemoryCatalog: Catalog {
     private let state = Mutex(CatalogState())
-    private let gate = Gate()
+    private let gate = DigestGate()
     private let tokenRows = Mutex<[TokenRecord]>([])
 
     /// Creates an empty catalog.
@@ -226,24 +226,5 @@ extension MemoryCatalog {
 
     package func trimAudit(before moment: Timestamp, limit: Int) async throws -> Int {
         self.state.withLock { $0.trimAudit(before: moment, limit: limit) }
-    }
-}
-
-/// Lets one task at a time work on a digest.
-private final class Gate: Sendable {
-    private let busy = Mutex<Set<Digest>>([])
-
-    func with<Value: Sendable>(_ digests: Set<Digest>, _ body: () async throws -> Value) async throws -> Value {
-        while !self.enter(digests) { await Task.yield() }
-        defer { self.busy.withLock { $0.subtract(digests) } }
-        return try await body()
-    }
-
-    private func enter(_ digests: Set<Digest>) -> Bool {
-        self.busy.withLock { busy in
-            guard busy.isDisjoint(with: digests) else { return false }
-            busy.formUnion(digests)
-            return true
-        }
     }
 }

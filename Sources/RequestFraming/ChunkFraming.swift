@@ -5,8 +5,8 @@
 package struct ChunkFraming: Sendable {
     /// The longest line before a chunk: its size, and extensions that nobody has a use for.
     package static let longestLine = 256
-    /// Longer lines of a head are refused by the parser.
-    private static let longestField = 1_048_576
+    /// The longest line of a head or trailer.
+    private let longestField: Int
 
     private enum Phase: Sendable {
         case requestLine
@@ -24,15 +24,24 @@ package struct ChunkFraming: Sendable {
     private var isChunked = false
     private var length = 0
 
-    /// Creates the framing of a connection of which nothing has arrived.
-    package init() {}
+    /// Why a connection is ended.
+    package enum Problem: Hashable, Sendable {
+        case longChunkLine
+        case longField
+    }
 
-    /// Takes what has arrived; returns whether no line is too long.
-    package mutating func advance(over bytes: UnsafeRawBufferPointer) -> Bool {
+    /// Creates the framing of a connection of which nothing has arrived.
+    ///
+    /// - Parameter longestField: The most bytes of a line of a head or trailer. The parser counts names and values, but
+    ///   not the blanks between them.
+    package init(longestField: Int) { self.longestField = longestField }
+
+    /// Takes what has arrived; returns what is wrong with it.
+    package mutating func advance(over bytes: UnsafeRawBufferPointer) -> Problem? {
         var rest = bytes
         while !rest.isEmpty {
             switch self.phase {
-            case .unknown: return true
+            case .unknown: return nil
             case .content(let count, let next):
                 let taken = min(count, rest.count)
                 rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
@@ -40,16 +49,20 @@ package struct ChunkFraming: Sendable {
             case .requestLine, .field, .chunkLine, .trailer:
                 let end = rest.firstIndex(of: UInt8(ascii: "\n"))
                 self.line += UnsafeRawBufferPointer(rebasing: rest[..<(end ?? rest.count)])
-                if case .chunkLine = self.phase, self.line.count > Self.longestLine { return false }
-                if self.line.count > Self.longestField { self.phase = .unknown }
-                guard let end else { return true }
+                if let problem = self.lengthProblem { return problem }
+                guard let end else { return nil }
                 rest = UnsafeRawBufferPointer(rebasing: rest[(end + 1)...])
                 if self.line.last == UInt8(ascii: "\r") { self.line.removeLast() }
                 self.phase = self.phaseAfterLine()
                 self.line.removeAll(keepingCapacity: true)
             }
         }
-        return true
+        return nil
+    }
+
+    private var lengthProblem: Problem? {
+        if case .chunkLine = self.phase { return self.line.count > Self.longestLine ? .longChunkLine : nil }
+        return self.line.count > self.longestField ? .longField : nil
     }
 
     private mutating func phaseAfterLine() -> Phase {

@@ -103,6 +103,16 @@ struct IntegrityTests {
         #expect(try await test.service.knownLayers([tree], in: test.project, session: "session-4") == [layer.layer])
     }
 
+    @Test func `a late doubt does not take away what a save has healed meanwhile`() async throws {
+        let (test, layer) = try await self.saved()
+        let record = try #require(try await test.service.describe([layer.chunks[0]], in: test.project).first)
+        try await test.damage(record.digest)
+        try await test.service.store(layer.blobs, in: test.project, session: "session-2")
+        try await test.service.withdraw(record, found: .read)
+        #expect(try await test.blobs.missing(from: [record.digest]).isEmpty)
+        #expect(try await test.restore("k") != nil)
+    }
+
     @Test func `a save over a damaged recipe is told that it has to be sent again`() async throws {
         let (test, layer) = try await self.saved()
         try await test.damage(layer.layer.recipe)

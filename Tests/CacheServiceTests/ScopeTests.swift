@@ -163,6 +163,7 @@ struct ScopeTests {
         }
         #expect(try await test.catalog.entryCount(of: test.project) == 3)
         #expect(try await main.restore("main-1") == nil)
+        #expect(try await test.service.collect().removedEntries == 0)
         let restore = try #require(try await main.restore("main-2"))
         test.service.endLease(restore.lease)
         let error = try await #require(throws: CacheError.self) {

@@ -6,6 +6,8 @@ struct ChunkFramingTests {
     private static let chunked = "POST /a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
     private static let long = String(repeating: "a", count: ChunkFraming.longestLine)
 
+    private static let blanks = String(repeating: " ", count: 1_000)
+
     /// Whether the framing takes the text, whole and in pieces of every length.
     private func takes(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
@@ -18,8 +20,17 @@ struct ChunkFramingTests {
     }
 
     private static func takes(_ pieces: [ArraySlice<UInt8>]) -> Bool {
-        var framing = ChunkFraming()
-        return pieces.allSatisfy { piece in piece.withUnsafeBytes { framing.advance(over: $0) } }
+        var framing = ChunkFraming(longestField: 1_000)
+        return pieces.allSatisfy { piece in piece.withUnsafeBytes { framing.advance(over: $0) } == nil }
+    }
+
+    @Test(arguments: [
+        "GET \(blanks)/ HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\nX:\(blanks)a\r\n",
+        chunked + "0\r\nTrailer:\(blanks)a\r\n",
+    ])
+    func `blanks without end are refused, so that nothing can follow them`(head: String) {
+        #expect(!self.takes(head))
     }
 
     @Test(arguments: [

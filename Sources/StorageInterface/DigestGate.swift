@@ -1,11 +1,11 @@
-internal import CacheModel
+package import CacheModel
 internal import Synchronization
 
 /// Lets one task at a time work on a digest, without blocking a thread.
 ///
 /// A task takes all its digests at once or waits, so that two tasks can never
 /// wait for each other.
-final class DigestGate: Sendable {
+package final class DigestGate: Sendable {
     private struct Waiter {
         var digests: Set<Digest>
         var continuation: CheckedContinuation<Void, Never>
@@ -18,8 +18,14 @@ final class DigestGate: Sendable {
 
     private let state = Mutex(State())
 
+    /// Creates a gate with nobody in it.
+    package init() {}
+
     /// Runs `body` while no other task is in the gate with one of `digests`.
-    func with<Value: Sendable>(_ digests: Set<Digest>, _ body: () async throws -> Value) async throws -> Value {
+    package func with<Value: Sendable>(
+        _ digests: Set<Digest>,
+        _ body: () async throws -> Value
+    ) async throws -> Value {
         await self.enter(digests)
         defer { self.leave(digests) }
         return try await body()
