@@ -112,6 +112,9 @@ extension TarReader {
         let problem: String
         switch header.typeFlag {
         case UInt8(ascii: "5"): return .directory
+        // Python goes by the name in the header, others by the one that takes its place.
+        case 0 where endsInSlash != (header.path.last == UInt8(ascii: "/")):
+            problem = "it is a directory by one of its names and a file by the other; write the tar with --format=posix"
         case 0 where endsInSlash: return .directory
         case 0, UInt8(ascii: "0"), UInt8(ascii: "7"), UInt8(ascii: "S"):
             guard endsInSlash || header.typeFlag == UInt8(ascii: "S") && header.dialect != .gnu else { return .file }

@@ -202,6 +202,8 @@ save("A6", "refuse", "pax-larger-than-limit", tar(pax([(b"comment", b"x" * (1 <<
 save("A6", "refuse", "pax-claims-gigabytes", header(b"PaxHeaders/a", kind=b"x", raw_size=b"77777777777\0") + bytes(1024))
 save("A6", "refuse", "pax-then-end", tar(pax([(b"path", b"a")])))
 save("A6", "refuse", "pax-then-nothing", pax([(b"path", b"a")]))
+save("A6", "refuse", "pax-file-over-old-directory", tar(pax([(b"path", b"a")]), member(b"d/", kind=b"\0", magic=b"")))
+save("A6", "refuse", "pax-directory-over-old-file", tar(pax([(b"path", b"d/")]), member(b"a", kind=b"\0", magic=b"")))
 save("A6", "refuse", "pax-global-path", tar(pax([(b"path", b"all")], kind=b"g"), member(b"x", b"x")))
 save("A6", "refuse", "pax-global-size", tar(pax([(b"size", b"512")], kind=b"g"), member(b"x", b""), member(b"y", b"")))
 save("A6", "refuse", "pax-global-linkpath", tar(pax([(b"linkpath", b"/etc")], kind=b"g"), link(b"x", b"y")))
