@@ -206,6 +206,21 @@ struct JobTests {
         #expect(try job.restore("k2")["outcome"] as? String == "miss")
     }
 
+    @Test(arguments: [
+        (["sh", "-c", "exit 7"], 7),
+        (["bash", "-c", "kill -KILL $$"], 137),
+        // The signal goes to cachectl, which passes it on.
+        (["bash", "-c", "trap 'exit 42' TERM; kill -TERM $PPID; for i in $(seq 2400); do sleep 0.05; done"], 42),
+        (["/nonexistent/command"], 127),
+        (["/etc/passwd"], 126),
+    ])
+    func `cachectl run ends as its command does`(command: [String], status: Int) throws {
+        let server = try TarnServer()
+        let job = try Job(server.url)
+        let ended = try job.start("cachectl", ["run", "--key", "k", "--path", "out", "--"] + command).finish()
+        #expect(Int(ended.status) == status)
+    }
+
     @Test func `cachectl lists, explains, removes, brings back and pins`() throws {
         let server = try TarnServer()
         let job = try Job(server.url)
