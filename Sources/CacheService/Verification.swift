@@ -123,18 +123,22 @@ extension CacheService {
         try await self.gate.with([record.digest]) {
             let current = try await self.catalog.allBlobs(after: record.digest.predecessor, limit: 1).first
             // Others may have had the same doubt, and a save may have healed it meanwhile: its row looks the same.
-            guard current == record, try await !self.isSoundNow(record) else { return }
+            guard current == record, await !self.isSoundNow(record) else { return }
             try await self.blobs.quarantine(record.digest, found: found)
             try await self.reportDamage(to: [record.digest], found: found, actor: actor)
         }
     }
 
     /// Whether a blob can be read and is what its row says.
-    private func isSoundNow(_ record: BlobRecord) async throws -> Bool {
+    private func isSoundNow(_ record: BlobRecord) async -> Bool {
         guard let blob = try? await self.blobs.open(record.digest) else { return false }
-        return try await self.offload {
+        return (try? await self.isSound(record, blob)) ?? false
+    }
+
+    private func isSound(_ record: BlobRecord, _ blob: StoredBlob) async throws -> Bool {
+        try await self.offload {
             var verifier = BlobVerifier()
-            return (try? verifier.isSound(record, blob)) ?? false
+            return try verifier.isSound(record, blob)
         }
     }
 
@@ -160,11 +164,7 @@ extension CacheService {
     func inspect(_ record: BlobRecord, found: Discovery) async throws -> Bool {
         let isSound: Bool
         do {
-            let blob = try await self.blobs.open(record.digest)
-            isSound = try await self.offload {
-                var verifier = BlobVerifier()
-                return try verifier.isSound(record, blob)
-            }
+            isSound = try await self.isSound(record, self.blobs.open(record.digest))
         } catch let error as CacheError where error.code == .notFound {
             isSound = false
         }
@@ -190,11 +190,7 @@ extension CacheService {
                 size: blob.size,
                 storedSize: stored.storedSize
             )
-            let isSound = try await self.offload {
-                var verifier = BlobVerifier()
-                return try verifier.isSound(record, stored)
-            }
-            if isSound {
+            if try await self.isSound(record, stored) {
                 kept[blob.digest] = record
             } else {
                 try await self.blobs.quarantine(blob.digest, found: .upload)
