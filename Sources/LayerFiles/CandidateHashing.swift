@@ -5,7 +5,7 @@ internal import LayerFormat
 
 /// Finds out the digests of files of a scan that was made without reading them.
 ///
-/// Each slot of the answer is written by one thread and read when all have ended.
+/// Sound to share: each slot of the answer is written by one thread and read when all have ended.
 final class CandidateHashing: @unchecked Sendable {
     /// What a file contains.
     struct Verdict {

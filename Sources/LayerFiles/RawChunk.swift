@@ -28,7 +28,7 @@ public struct RawChunk: Sendable {
 
 /// A piece of the stream in memory.
 ///
-/// Bytes of cut chunks never change again; only the stream's thread writes, and only behind them.
+/// Sound to share: bytes of cut chunks never change again; only the stream's thread writes, and only behind them.
 final class StreamWindow: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
     private let pool: WindowPool
