@@ -147,17 +147,7 @@ import Testing
 
     @Test func `a commit of what was not uploaded is refused with its layer`() async throws {
         try await TestServer.run { server in
-            let digest = SHA256.digest(of: [1])
-            let layer = Layer(
-                path: "venv",
-                anchor: .workdir,
-                treeDigest: digest,
-                recipe: digest,
-                stamps: digest,
-                size: 1,
-                memberCount: 1,
-                chunkCount: 1
-            )
+            let layer = Sample.absentLayer
             let commit = CommitRequest(session: Sample.session, layers: [layer], provenance: Provenance(template: "t"))
             let answer = try await server.send("PUT", Sample.project + "/entries/k", NativeJSON.encode(commit))
             #expect(answer.status == 400)

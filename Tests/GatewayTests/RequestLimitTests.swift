@@ -42,17 +42,7 @@ import Testing
 
     @Test func `an entry has no more layers than the operator allows`() async throws {
         try await TestServer.run(["max-layers": "2"]) { server in
-            let digest = self.digests(1)[0]
-            let layer = Layer(
-                path: "a",
-                anchor: .workdir,
-                treeDigest: digest,
-                recipe: digest,
-                stamps: digest,
-                size: 1,
-                memberCount: 1,
-                chunkCount: 1
-            )
+            let layer = Sample.absentLayer
             let commit = CommitRequest(
                 session: Sample.session,
                 layers: [layer, layer, layer],

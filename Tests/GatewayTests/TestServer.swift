@@ -212,6 +212,20 @@ struct Answer: Sendable {
 enum Sample {
     static let project = "/v1/projects/acme/shop"
     static let session = "session-1"
+    /// A layer of which nothing was uploaded.
+    static let absentLayer: Layer = {
+        let digest = SHA256.digest(of: [1])
+        return Layer(
+            path: "venv",
+            anchor: .workdir,
+            treeDigest: digest,
+            recipe: digest,
+            stamps: digest,
+            size: 1,
+            memberCount: 1,
+            chunkCount: 1
+        )
+    }()
 
     static func record(_ bytes: [UInt8], digest: Digest? = nil) -> [UInt8] {
         let header = BlobRecordCoding.Header(
