@@ -8,28 +8,9 @@
 // usage: create [-t THREADS] SOURCE TARGET      TARGET must not exist
 // Prints one JSON object: wall and CPU seconds of each phase.
 
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <fts.h>
-#include <openssl/evp.h>
-#include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-#include <zstd.h>
+#include "tree.h"
 
 enum { CHUNK = 256 * 1024 };
-
-struct member {
-    char *path, *link;
-    struct stat status;
-    size_t offset;
-};
 
 struct group {  // the members of one folder: what a thread takes
     size_t first, count;
@@ -40,43 +21,10 @@ struct chunk {
     size_t size, raw;
 };
 
-static struct member *folders, *members;
 static struct group *groups;
 static struct chunk *chunks;
-static char *content;
-static size_t folder_count, member_count, group_count, chunk_count, content_size, content_room, next_item;
-static int root, threads = 2;
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static void *grown(void *array, size_t count, size_t size) {
-    if ((count & (count - 1)) != 0) return array;  // doubles at powers of two
-    array = realloc(array, (count ? count * 2 : 1) * size);
-    if (!array) fail("memory");
-    return array;
-}
-
-static void load(struct member *member, const char *path) {
-    member->offset = content_size;
-    size_t size = member->status.st_size;
-    if (content_size + size > content_room) {
-        content_room = (content_size + size) * 3 / 2 + (64 << 20);
-        content = realloc(content, content_room);
-        if (!content) fail("memory");
-    }
-    int file = open(path, O_RDONLY);
-    if (file < 0) fail(path);
-    for (size_t done = 0; done < size;) {
-        ssize_t count = read(file, content + content_size + done, size - done);
-        if (count <= 0) fail(path);
-        done += count;
-    }
-    close(file);
-    content_size += size;
-}
+static size_t group_count, chunk_count;
+static int root;
 
 static int by_folder(const void *left, const void *right) {
     const char *a = ((const struct member *)left)->path, *b = ((const struct member *)right)->path;
@@ -85,28 +33,7 @@ static int by_folder(const void *left, const void *right) {
     return order ? order : in_a != in_b ? (in_a > in_b) - (in_a < in_b) : strcmp(a, b);
 }
 
-static void walk(char *source) {
-    char *roots[] = {source, NULL};
-    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    for (FTSENT *entry; (entry = fts_read(tree));) {
-        struct member member = {.path = NULL, .status = *entry->fts_statp};
-        if (asprintf(&member.path, ".%s", entry->fts_path + strlen(source)) < 0) fail("memory");
-        if (entry->fts_info == FTS_D) {
-            folders = grown(folders, folder_count, sizeof *folders);
-            folders[folder_count++] = member;
-        } else if (entry->fts_info == FTS_F || entry->fts_info == FTS_SL) {
-            if (entry->fts_info == FTS_F) {
-                load(&member, entry->fts_accpath);
-            } else {
-                member.link = calloc(1, 4097);
-                if (readlink(entry->fts_accpath, member.link, 4096) < 0) fail(entry->fts_accpath);
-            }
-            members = grown(members, member_count, sizeof *members);
-            members[member_count++] = member;
-        }
-    }
-    fts_close(tree);
-    qsort(members, member_count, sizeof *members, by_folder);
+static void group(void) {
     for (size_t i = 0; i < member_count; i++) {
         size_t length = strrchr(members[i].path, '/') - members[i].path;
         char *before = i ? members[i - 1].path : NULL;
@@ -120,7 +47,7 @@ static void walk(char *source) {
 
 static void *compress(void *unused) {
     ZSTD_CCtx *context = ZSTD_createCCtx();
-    for (size_t i; (i = __atomic_fetch_add(&next_item, 1, __ATOMIC_RELAXED)) < chunk_count;) {
+    for (size_t i; (i = taken()) < chunk_count;) {
         char *from = content + i * CHUNK;
         size_t raw = i + 1 < chunk_count ? CHUNK : content_size - i * CHUNK, room = ZSTD_compressBound(raw);
         char *frame = malloc(room);
@@ -135,7 +62,7 @@ static void *compress(void *unused) {
 static void *decode(void *unused) {
     ZSTD_DCtx *context = ZSTD_createDCtx();
     char *buffer = malloc(CHUNK);  // as a restore would: each chunk is used at once, while it is in the CPU's caches
-    for (size_t i; (i = __atomic_fetch_add(&next_item, 1, __ATOMIC_RELAXED)) < chunk_count;) {
+    for (size_t i; (i = taken()) < chunk_count;) {
         if (ZSTD_decompressDCtx(context, buffer, CHUNK, chunks[i].bytes, chunks[i].size) != chunks[i].raw) exit(1);
     }
     free(buffer);
@@ -147,7 +74,7 @@ static void *hash(void *unused) {
     EVP_MD *sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     unsigned char digest[32];
-    for (size_t i; (i = __atomic_fetch_add(&next_item, 1, __ATOMIC_RELAXED)) < chunk_count;) {
+    for (size_t i; (i = taken()) < chunk_count;) {
         EVP_DigestInit_ex2(context, sha256, NULL);
         EVP_DigestUpdate(context, content + i * CHUNK, chunks[i].raw);
         EVP_DigestFinal_ex(context, digest, NULL);
@@ -173,17 +100,10 @@ static void make(struct member *member) {
 }
 
 static void *create(void *unused) {
-    for (size_t i; (i = __atomic_fetch_add(&next_item, 1, __ATOMIC_RELAXED)) < group_count;) {
+    for (size_t i; (i = taken()) < group_count;) {
         for (size_t j = 0; j < groups[i].count; j++) make(&members[groups[i].first + j]);
     }
     return unused;
-}
-
-static void in_threads(void *(*work)(void *)) {
-    pthread_t started[64];
-    next_item = 0;
-    for (int i = 0; i < threads; i++) pthread_create(&started[i], NULL, work, NULL);
-    for (int i = 0; i < threads; i++) pthread_join(started[i], NULL);
 }
 
 static void create_all(void) {
@@ -197,45 +117,25 @@ static void create_all(void) {
     }
 }
 
-static double wall(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec + time.tv_nsec / 1e9;
-}
-
-static double cpu(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 int main(int count, char **arguments) {
-    int option;
-    threads = sysconf(_SC_NPROCESSORS_ONLN);
-    while ((option = getopt(count, arguments, "t:")) == 't') threads = atoi(optarg);
-    if (optind + 2 != count || threads < 1 || threads > 64) return 2;
-    umask(0);
-    char *source = arguments[optind];
-    while (strlen(source) > 1 && source[strlen(source) - 1] == '/') source[strlen(source) - 1] = 0;
-    walk(source);
+    char **named = folders_of(count, arguments);
+    walk(named[0]);
+    qsort(members, member_count, sizeof *members, by_folder);
+    group();
+    place();
+    int source = open(named[0], O_RDONLY | O_DIRECTORY);
+    for (size_t i = 0; i < member_count; i++) load(source, &members[i]);
     chunk_count = (content_size + CHUNK - 1) / CHUNK;
     chunks = calloc(chunk_count + 1, sizeof *chunks);
     in_threads(compress);
-    if (mkdir(arguments[optind + 1], 0755) != 0) fail(arguments[optind + 1]);
-    root = open(arguments[optind + 1], O_RDONLY | O_DIRECTORY);
-    double marks[4][2] = {{wall(), cpu()}};
+    root = open(named[1], O_RDONLY | O_DIRECTORY);
+    struct mark marks[4] = {now()};
     in_threads(decode);
-    marks[1][0] = wall(), marks[1][1] = cpu();
+    marks[1] = now();
     in_threads(hash);
-    marks[2][0] = wall(), marks[2][1] = cpu();
+    marks[2] = now();
     create_all();
-    marks[3][0] = wall(), marks[3][1] = cpu();
-    const char *names[] = {"decode", "hash", "create"};
-    printf("{\"files\": %zu, \"bytes\": %zu", member_count, content_size);
-    for (int i = 0; i < 3; i++) {
-        printf(", \"%s_wall\": %.6f, \"%s_cpu\": %.6f", names[i], marks[i + 1][0] - marks[i][0], names[i],
-               marks[i + 1][1] - marks[i][1]);
-    }
-    printf("}\n");
+    marks[3] = now();
+    report(marks, (const char *[]){"decode", "hash", "create"}, 3);
     return 0;
 }

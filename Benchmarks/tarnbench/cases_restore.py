@@ -1,6 +1,5 @@
 """Restoring a tree: into nothing, over what is right already, over an older version, and below another home."""
 
-import json
 import os
 
 from . import measure, peers, tarn, verify
@@ -75,12 +74,7 @@ class Restores:
     def floor(self):
         def run(round):
             program = measure.floor("create", "crypto", "zstd")
-            sample = measure.command([program, self.saved, os.path.join(round["target"], "venv")])
-            phases = json.loads(sample.output)
-            for kind in ("wall", "cpu"):
-                setattr(sample, kind, sum(phases[f"{phase}_{kind}"] for phase in ("decode", "hash", "create")))
-            sample.peak, sample.figures = 0, {k: v for k, v in phases.items() if k.endswith("_wall")}
-            return sample
+            return measure.phases(program, self.saved, os.path.join(round["target"], "venv"))
 
         return Side(FLOOR, run, self.target, self.check, command="Benchmarks/floors/create venv out")
 

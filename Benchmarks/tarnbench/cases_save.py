@@ -13,6 +13,7 @@ from .goals import GOALS, Goal, faster, own, share
 from .workspace import size_of
 
 STREAM = "tar | zstd -3 -T2 | curl"
+FLOOR = "floor: read+name+compress+check+store"
 LONG = 4  # rounds at most of a case whose round takes half a minute
 
 
@@ -20,6 +21,7 @@ def first(context, name, title, source, path, tools=True, rounds=None, warmups=1
     """Saves `path` of the folder that `source()` gives to servers and repositories that hold nothing."""
     sides = [first_tarn(context, source, path), first_stream(context, source, path)]
     sides += [first_tool(context, source, path, tool) for tool in peers.TOOLS] if tools else []
+    sides += [first_floor(context, source, path)] if tools else []
     return Case(name, title, sides, rounds=rounds, warmups=warmups)
 
 
@@ -78,6 +80,21 @@ def first_tool(context, source, path, tool):
         context.workspace.away(os.path.dirname(round["repository"]))
 
     return Side(tool.name, run, prepare, check, command=tool.shown[0].replace("venv", path))
+
+
+def first_floor(context, source, path):
+    """What the guarantees of a save cost without a client and a server around them."""
+    def run(round):
+        round["target"] = os.path.join(context.workspace.fresh("floor"), "stored")
+        program = measure.floor("save", "crypto", "zstd")
+        sample = measure.phases(program, os.path.join(source(), path), round["target"])
+        sample.figures["stored"] = size_of(round["target"])
+        return sample
+
+    def check(round):
+        context.workspace.away(os.path.dirname(round["target"]))
+
+    return Side(FLOOR, run, check=check, command=f"Benchmarks/floors/save {path} out")
 
 
 def known(context, what, title, corpus):

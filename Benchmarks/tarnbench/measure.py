@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import glob
+import json
 import os
 import shlex
 import subprocess
@@ -26,13 +28,23 @@ class CommandFailed(Exception):
 
 @functools.lru_cache(maxsize=None)
 def floor(name, *libraries):
-    """Compiles floors/NAME.c if it is newer than the program made of it; the path of the program."""
+    """Compiles floors/NAME.c if it or a header is newer than the program made of it; the path of the program."""
     source, program = os.path.join(FLOORS, name + ".c"), os.path.join(FLOORS, "built", name)
-    if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(source):
+    sources = [source] + glob.glob(os.path.join(FLOORS, "*.h"))
+    if not os.path.exists(program) or os.path.getmtime(program) < max(map(os.path.getmtime, sources)):
         os.makedirs(os.path.dirname(program), exist_ok=True)
         flags = ["-O2", "-march=native", "-Wall", "-pthread"]
         subprocess.run(["cc", *flags, source, "-o", program, *(f"-l{n}" for n in libraries)], check=True)
     return program
+
+
+def phases(program, source, target):
+    """Runs a floor that prints what each of its phases cost; the sample is their sum, what came before them left out."""
+    sample = command([program, source, target])
+    costs = json.loads(sample.output)
+    sample.wall, sample.cpu = (sum(v for k, v in costs.items() if k.endswith(kind)) for kind in ("_wall", "_cpu"))
+    sample.peak, sample.figures = 0, {k: v for k, v in costs.items() if k.endswith("_wall")}
+    return sample
 
 
 def command_text(command):
