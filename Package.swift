@@ -150,8 +150,7 @@ let package = Package(
             name: "JobIdentities",
             dependencies: [
                 "AccessControl", "AccessPolicy", "AccessRules", "CacheModel", "LayerKernels", asyncHTTPClient, jwtKit,
-                logging,
-                nioCore, nioHTTP1,
+                logging, nioCore, nioHTTP1, nioSSL,
             ],
             swiftSettings: strict
         ),
@@ -298,9 +297,10 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "AccessControl", "AccessPolicy", "CacheModel", "CacheServer", "CacheService", "GatewayKit",
-                "LayerFormat", "LayerKernels", "NativeAPI", "NativeGateway", "Signatures", "StorageInterface",
-                hummingbird, httpTypes, logging, nioCore, nioPosix,
+                "AccessControl", "AccessPolicy", "AccessRules", "CacheModel", "CacheServer", "CacheService",
+                "GatewayKit", "JobIdentities", "LayerFormat", "LayerKernels", "NativeAPI", "NativeGateway",
+                "Signatures", "StorageInterface",
+                crypto, hummingbird, httpTypes, jwtKit, logging, nioCore, nioPosix,
             ],
             swiftSettings: strict
         ),

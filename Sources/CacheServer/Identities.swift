@@ -28,8 +28,14 @@ struct Identities: Sendable {
         let rules: @Sendable (ProjectName) -> ProjectRules = { project in
             watch.isThere ? watch.rules(of: project) : base.rules(project)
         }
+        let documents: IssuerDocuments
+        do throws(CacheError) {
+            documents = try IssuerDocuments(authorityFile: configuration.issuerAuthorityFile)
+        } catch {
+            throw ConfigurationProblems(problems: ["issuer-ca-file: \(error.message)"])
+        }
         self.watch = watch
-        self.exchange = IdentityExchange(watch.identities, rules: rules, logger: logger)
+        self.exchange = IdentityExchange(watch.identities, rules: rules, logger: logger, fetch: documents.fetch)
         self.setup = AccessSetup(
             rules: rules,
             sources: base.sources + [self.exchange.sessions],

@@ -55,6 +55,8 @@ package struct ServerConfiguration: Sendable {
     package var portFile: String?
     /// The access file; `access.yml` in the data folder, if it is there, unless told otherwise.
     package var accessFile: String?
+    /// A PEM file with authorities that issuers of identity tokens are trusted by, besides those of the system.
+    package var issuerAuthorityFile: String?
     /// Whether to serve other machines without tokens.
     package var isOpen = false
     /// The file with the TLS certificate and those that lead to its authority; `nil` for no TLS.

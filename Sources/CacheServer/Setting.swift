@@ -60,6 +60,9 @@ package struct Setting: Sendable {
         Self("access", "FILE", nil, "who is trusted with what; access.yml in the data folder unless told otherwise") {
             (configuration, text) throws(SettingProblem) in configuration.accessFile = text
         },
+        Self("issuer-ca-file", "FILE", nil, "PEM file with authorities for the issuers of identity tokens") {
+            (configuration, text) throws(SettingProblem) in configuration.issuerAuthorityFile = text
+        },
         Self("tls-certificate", "FILE", nil, "PEM file with the certificate and those between it and its authority") {
             (configuration, text) throws(SettingProblem) in configuration.certificate = text
         },

@@ -34,13 +34,13 @@ package final class IdentityExchange: Sendable {
     ///   - rules: What the operator has decided for a project.
     ///   - logger: Is told what goes wrong with issuers.
     ///   - now: The clock.
-    ///   - fetch: Gets an issuer's documents, for tests.
+    ///   - fetch: Gets an issuer's documents; see ``IssuerDocuments``.
     package init(
         _ configuration: IdentityConfiguration,
         rules: @escaping @Sendable (ProjectName) -> ProjectRules,
         logger: Logger,
         now: @escaping @Sendable () -> Timestamp = { .current },
-        fetch: @escaping @Sendable (String) async throws -> [UInt8] = IssuerKeys.fetch
+        fetch: @escaping @Sendable (String) async throws -> [UInt8]
     ) {
         self.state = Mutex(
             State(

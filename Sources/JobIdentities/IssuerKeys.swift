@@ -1,11 +1,8 @@
-internal import AsyncHTTPClient
 package import AccessRules
 package import CacheModel
 internal import FoundationEssentials
 package import JWTKit
 package import Logging
-internal import NIOCore
-internal import NIOHTTP1
 
 /// The public keys of one issuer, fetched when they are needed and remembered for a while.
 ///
@@ -20,7 +17,6 @@ package actor IssuerKeys {
     private static let pause = Duration.seconds(60)
     /// The same while there are no keys at all.
     private static let firstPause = Duration.seconds(5)
-    private static let maximumBytes = 65_536
     private static let maximumKeys = 64
 
     private let issuer: IdentityIssuer
@@ -37,11 +33,11 @@ package actor IssuerKeys {
     /// - Parameters:
     ///   - issuer: Whose keys.
     ///   - logger: Is told what goes wrong.
-    ///   - fetch: Gets the bytes at a URL, for tests; 64 KiB at most, without redirects.
+    ///   - fetch: Gets the bytes at a URL; see ``IssuerDocuments``.
     package init(
         _ issuer: IdentityIssuer,
         logger: Logger,
-        fetch: @escaping @Sendable (String) async throws -> [UInt8] = IssuerKeys.fetch
+        fetch: @escaping @Sendable (String) async throws -> [UInt8]
     ) {
         self.issuer = issuer
         self.logger = logger
@@ -124,25 +120,5 @@ package actor IssuerKeys {
             )
         }
         return document.jwks_uri
-    }
-
-    /// Gets what is at a URL: 64 KiB at most, within ten seconds, without following redirects.
-    package static let fetch: @Sendable (String) async throws -> [UInt8] = { address in
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.timeout = .init(connect: .seconds(5), read: .seconds(5))
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        let result: Result<[UInt8], any Error>
-        do {
-            let response = try await client.execute(HTTPClientRequest(url: address), timeout: .seconds(10))
-            guard response.status == .ok else {
-                throw CacheError(.unavailable, "'\(address)' answered with status \(response.status.code)")
-            }
-            let body = try await response.body.collect(upTo: IssuerKeys.maximumBytes)
-            result = .success(Array(body.readableBytesView))
-        } catch {
-            result = .failure(error)
-        }
-        try await client.shutdown()
-        return try result.get()
     }
 }

@@ -20,7 +20,7 @@ package struct TokenVerifier: Sendable {
     package init(
         _ issuers: [IdentityIssuer],
         logger: Logger,
-        fetch: @escaping @Sendable (String) async throws -> [UInt8] = IssuerKeys.fetch
+        fetch: @escaping @Sendable (String) async throws -> [UInt8]
     ) {
         self.issuers = issuers.map { ($0, IssuerKeys($0, logger: logger, fetch: fetch)) }
     }

@@ -34,6 +34,12 @@ struct BasicsFlags: ParsableArguments {
     var access: String?
 
     @Option(
+        name: .customLong("issuer-ca-file"),
+        help: ArgumentHelp("PEM file with authorities for the issuers of identity tokens", valueName: "FILE")
+    )
+    var issuerAuthorityFile: String?
+
+    @Option(
         name: .customLong("tls-certificate"),
         help: ArgumentHelp(
             "PEM file with the certificate and those between it and its authority; read again when it changes",
@@ -104,6 +110,7 @@ struct BasicsFlags: ParsableArguments {
             "port-file": self.portFile,
             "insecure-open": self.insecureOpen ? "true" : nil,
             "access": self.access,
+            "issuer-ca-file": self.issuerAuthorityFile,
             "tls-certificate": self.tlsCertificate,
             "tls-key": self.tlsKey,
             "trusted-proxies": self.trustedProxies,
