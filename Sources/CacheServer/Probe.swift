@@ -62,6 +62,7 @@ extension ServerProbe {
 
     private static func declareDiskMetrics(_ metrics: Metrics) {
         metrics.declare("tarn_quarantined_blobs_total", .counter, "Damaged blobs taken out of use, by what found them.")
+        metrics.declare("tarn_unreadable_blobs_total", .counter, "Reads of blobs that the disk answered with an error.")
         metrics.declare("tarn_verified_bytes_total", .counter, "Stored bytes compared with digests at a first read.")
         metrics.declare("tarn_scrubbed_bytes_total", .counter, "Stored bytes compared with digests by the scrub.")
         metrics.declare(
@@ -84,6 +85,7 @@ extension ServerProbe {
         for found in Discovery.allCases {
             metrics.set("tarn_quarantined_blobs_total", Double(damaged[found] ?? 0), [("found", found.rawValue)])
         }
+        metrics.set("tarn_unreadable_blobs_total", Double(figures.unreadableBlobs.load(ordering: .relaxed)))
         metrics.set("tarn_verified_bytes_total", Double(figures.verifiedBytes.load(ordering: .relaxed)))
         metrics.set("tarn_scrubbed_bytes_total", Double(figures.scrubbedBytes.load(ordering: .relaxed)))
         if let finished = scrub.finishedAt { metrics.set("tarn_scrub_last_pass_seconds", finished) }

@@ -32,7 +32,7 @@ extension CacheService {
     /// A row without bytes is damage, as in ``open(_:)``.
     func open(_ records: ArraySlice<BlobRecord>) async throws -> [StoredBlob] {
         do {
-            let blobs = try await self.blobs.open(records.map(\.digest))
+            let blobs = try await self.reading { try await self.blobs.open(records.map(\.digest)) }
             guard zip(blobs, records).allSatisfy({ $0.storedSize == $1.storedSize && $0.encoding == $1.encoding })
             else { throw CacheError(.notFound, "a blob is not what its row says") }
             try await self.verify(records, blobs)

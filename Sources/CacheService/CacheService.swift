@@ -111,6 +111,6 @@ package final class CacheService: Sendable {
 
     /// Runs blocking or CPU-heavy work off the cooperative pool.
     func offload<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await self.threads.runIfActive(work)
+        try await self.reading { try await self.threads.runIfActive(work) }
     }
 }

@@ -2,6 +2,7 @@ internal import CacheModel
 internal import LayerFormat
 internal import Logging
 internal import StorageInterface
+internal import Synchronization
 
 /// What saves may take for granted after damage was found.
 ///
@@ -13,7 +14,21 @@ extension CacheService {
     private static let readAtOnce = 256 * 1_048_576
 
     /// Whether damage was found since the start, or so shortly before it that what was damaged is still there.
-    var isWary: Bool { self.configuration.hasFoundDamage || !self.figures.damagedBlobs.isEmpty }
+    var isWary: Bool {
+        self.configuration.hasFoundDamage || !self.figures.damagedBlobs.isEmpty
+            || self.figures.unreadableBlobs.load(ordering: .relaxed) > 0
+    }
+
+    /// Runs what reads stored bytes; once the disk could not give some, saves do not rely on what was sound before.
+    func reading<Value>(_ work: () async throws -> Value) async throws -> Value {
+        do {
+            return try await work()
+        } catch let error as CacheError where error.code == .unreadable {
+            self.figures.unreadableBlobs.add(1, ordering: .relaxed)
+            self.verified.doubt(at: self.now())
+            throw error
+        }
+    }
 
     /// Takes those of the blobs out of use that are damaged, so that the saver is asked for them.
     func withdrawDamaged(among digests: [Digest], for session: SaveSession) async throws {
@@ -34,19 +49,22 @@ extension CacheService {
             try await self.withdrawDamaged(among: Array(needed), for: session)
             let sound = try await self.catalog.blobs(Array(needed), in: session.vantage, session: session)
             return sound.count == needed.count
-        } catch let error as CacheError where error.code == .corrupt || error.code == .notFound {
+        } catch let error as CacheError where [.corrupt, .notFound, .unreadable].contains(error.code) {
             return false
         }
     }
 
     /// Compares a blob with its digest, unless that was done since the last find; savers of the same blob share it.
     ///
-    /// A disk that cannot be read now says nothing about the bytes, so it does not keep anybody from saving.
+    /// What the disk cannot give is taken out of use, for here is somebody who has the bytes. A disk that is away keeps
+    /// nobody from saving.
     private func inspectOnce(_ record: BlobRecord) async throws {
         try await self.inspections.with([record.digest]) {
             guard !self.wasInspected(record) else { return }
             do {
                 _ = try await self.inspect(record, found: .upload)
+            } catch let error as CacheError where error.code == .unreadable {
+                try await self.withdraw(record, found: .upload)
             } catch let error as CacheError where error.code == .unavailable {
                 let details: Logger.Metadata = ["digest": "\(record.digest)", "error": "\(error)"]
                 self.logger.error("a blob cannot be read", metadata: details)

@@ -87,7 +87,7 @@ extension CacheService {
 
     private func openUnchecked(_ record: BlobRecord) async throws -> StoredBlob {
         do {
-            let blob = try await self.blobs.open(record.digest)
+            let blob = try await self.reading { try await self.blobs.open(record.digest) }
             guard blob.storedSize == record.storedSize, blob.encoding == record.encoding else {
                 throw CacheError(.notFound, "blob \(record.digest) has \(blob.storedSize) bytes on the disk")
             }

@@ -29,7 +29,7 @@ extension CacheService {
             guard step.bytes == 0 || step.bytes + record.storedSize <= Self.scrubbedBytes else { return step }
             do {
                 if try await !self.inspect(record, found: .scrub) { step.damaged += 1 }
-            } catch let error as CacheError where error.code == .unavailable {
+            } catch let error as CacheError where error.saysNothingOfBytes {
                 self.logger.error(
                     "a blob cannot be read",
                     metadata: ["digest": "\(record.digest)", "error": "\(error)"]

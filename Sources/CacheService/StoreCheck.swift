@@ -105,6 +105,8 @@ extension CacheService {
             stored = try await self.blobs.open(record.digest)
         } catch let error as CacheError where error.code == .notFound {
             return "I1: blob \(record.digest) has a row but no bytes"
+        } catch let error as CacheError where error.code == .unreadable {
+            return readData ? "I2: blob \(record.digest) cannot be read: \(error)" : nil
         }
         guard stored.storedSize == record.storedSize, stored.encoding == record.encoding else {
             return "I7: blob \(record.digest) has \(stored.storedSize) bytes on the disk, its row says "

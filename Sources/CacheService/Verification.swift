@@ -11,7 +11,11 @@ final class VerifiedBlobs: Sendable {
     /// About 24 MB; past it everything is forgotten, which costs a check and nothing else.
     private static let limit = 1_000_000
 
+    /// How often a disk that fails makes everything doubtful: to look again at all that is used costs its reading.
+    private static let patience = Duration.seconds(60)
+
     private let seconds = Mutex<[UInt64: Int64]>([:])
+    private let doubtedAt = Mutex<Timestamp?>(nil)
 
     /// Whether the blob was found sound at or after a moment.
     func isSound(_ digest: Digest, since moment: Timestamp) -> Bool {
@@ -47,6 +51,16 @@ final class VerifiedBlobs: Sendable {
     /// Forgets everything, because what was sound then may not be so now.
     func forgetAll() { self.seconds.withLock { $0.removeAll() } }
 
+    /// Forgets everything, unless that was done a moment ago.
+    func doubt(at now: Timestamp) {
+        let isNew = self.doubtedAt.withLock { doubtedAt in
+            guard doubtedAt.map({ now >= $0 + Self.patience }) ?? true else { return false }
+            doubtedAt = now
+            return true
+        }
+        if isNew { self.forgetAll() }
+    }
+
     private static func key(of digest: Digest) -> UInt64 {
         digest.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
@@ -58,6 +72,8 @@ package struct IntegrityFigures: ~Copyable, Sendable {
     package let verifiedBytes = Atomic(0)
     /// Bytes that the background pass compared.
     package let scrubbedBytes = Atomic(0)
+    /// How often the disk could not give the bytes of a blob.
+    package let unreadableBlobs = Atomic(0)
     private let damaged = Mutex<[Discovery: Int]>([:])
 
     /// Blobs that were taken out of use, by what found them.
@@ -164,7 +180,8 @@ extension CacheService {
     func inspect(_ record: BlobRecord, found: Discovery) async throws -> Bool {
         let isSound: Bool
         do {
-            isSound = try await self.isSound(record, self.blobs.open(record.digest))
+            let blob = try await self.reading { try await self.blobs.open(record.digest) }
+            isSound = try await self.isSound(record, blob)
         } catch let error as CacheError where error.code == .notFound {
             isSound = false
         }
@@ -183,21 +200,36 @@ extension CacheService {
         let missing = Set(try await self.blobs.missing(from: blobs.map(\.digest)))
         var kept: [Digest: BlobRecord] = [:]
         for blob in blobs where !missing.contains(blob.digest) {
-            guard let stored = try? await self.blobs.open(blob.digest) else { continue }
-            let record = BlobRecord(
-                digest: blob.digest,
-                encoding: stored.encoding,
-                size: blob.size,
-                storedSize: stored.storedSize
-            )
-            if try await self.isSound(record, stored) {
-                kept[blob.digest] = record
-            } else {
+            do {
+                kept[blob.digest] = try await self.soundRecord(of: blob)
+            } catch let error as CacheError where error.code == .unreadable || error.code == .corrupt {
                 try await self.blobs.quarantine(blob.digest, found: .upload)
                 try await self.reportDamage(to: [blob.digest], found: .upload)
             }
         }
         return kept
+    }
+
+    /// The stored form of a blob that is there and sound; `nil` if it is not there any more.
+    ///
+    /// - Throws: ``CacheModel/CacheError`` with code `corrupt` or `unreadable` if the copy at hand is to take its place.
+    private func soundRecord(of blob: NewBlob) async throws -> BlobRecord? {
+        let stored: StoredBlob
+        do {
+            stored = try await self.reading { try await self.blobs.open(blob.digest) }
+        } catch let error as CacheError where error.code == .notFound {
+            return nil
+        }
+        let record = BlobRecord(
+            digest: blob.digest,
+            encoding: stored.encoding,
+            size: blob.size,
+            storedSize: stored.storedSize
+        )
+        guard try await self.isSound(record, stored) else {
+            throw CacheError(.corrupt, "the bytes of blob \(blob.digest) are damaged")
+        }
+        return record
     }
 }
 

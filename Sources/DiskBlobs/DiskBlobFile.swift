@@ -32,7 +32,7 @@ final class DiskBlobFile: BlobFile {
             }
             guard failure == 0 else {
                 if failure == EINTR { continue }
-                throw DiskError.make(failure, "reading a blob")
+                throw DiskError.reading(failure)
             }
             guard count > 0 else {
                 throw CacheError(.corrupt, "a blob ended after \(offset) of \(self.size) bytes; run cachectl fsck")

@@ -1,5 +1,6 @@
 internal import CacheModel
 internal import Glibc
+internal import StorageInterface
 
 /// Turns `errno` into words and a code.
 enum DiskError {
@@ -19,6 +20,15 @@ enum DiskError {
         default:
             CacheError(.unavailable, "\(action): \(reason); try again, and check the disk if it happens again")
         }
+    }
+
+    /// The error for bytes of a blob that could not be read.
+    static func reading(_ number: Int32) -> CacheError {
+        let action = "reading a blob"
+        // What ext4, xfs and btrfs answer for a sector that is lost, or whose checksum is wrong.
+        guard [EIO, EBADMSG, EUCLEAN].contains(number) else { return Self.make(number, action) }
+        let reason = String(cString: strerror(number))
+        return CacheError(.unreadable, "\(action): \(reason); check the disk, and save the entry again")
     }
 
     /// Runs a system call again while it is interrupted.

@@ -5,7 +5,8 @@ internal import StorageInterface
 
 /// Damaged blobs that were taken out of the store: `quarantine/<hex>[.zst].<discovery>`.
 ///
-/// They keep the disk's bad blocks occupied and show people what happened; nothing ever reads them to serve them.
+/// They keep the disk's bad blocks occupied and show people what happened; nothing ever reads them to serve them. Of
+/// blobs whose files were gone the empty file `missing.<discovery>` tells, so that a restart knows of the damage.
 struct Quarantine {
     private struct File {
         var name: String
@@ -23,6 +24,7 @@ struct Quarantine {
 
     /// Moves a blob here, in whatever form it is there.
     func take(_ digest: Digest, found: Discovery) throws {
+        var isTaken = false
         for encoding in BlobEncoding.allCases {
             let path = DiskLayout.path(of: digest, encoding)
             let name = "\(digest)" + (encoding == .zstd ? DiskLayout.frameSuffix : "") + ".\(found.rawValue)"
@@ -30,11 +32,28 @@ struct Quarantine {
                 renameat(self.layout.blobs, path, self.layout.quarantine, name)
             }
             guard result == 0 else { continue }
-            // Best effort: with the old time it only goes earlier.
-            let now = Timestamp.current.milliseconds
-            _ = tarn_set_mtime_at(self.layout.quarantine, name, now / 1_000, now % 1_000 * 1_000_000, 0)
-            _ = fchmodat(self.layout.quarantine, name, 0o600, 0)
+            isTaken = true
+            self.stamp(name)
         }
+        if !isTaken { try self.noteMissing(found) }
+    }
+
+    private func noteMissing(_ found: Discovery) throws {
+        let name = "missing.\(found.rawValue)"
+        let descriptor = try DiskError.check("noting a missing blob in quarantine") {
+            tarn_openat(self.layout.quarantine, name, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600)
+        }
+        close(descriptor)
+        self.stamp(name)
+    }
+
+    /// Says since when a file is here.
+    ///
+    /// Best effort: with the old time it only goes earlier.
+    private func stamp(_ name: String) {
+        let now = Timestamp.current.milliseconds
+        _ = tarn_set_mtime_at(self.layout.quarantine, name, now / 1_000, now % 1_000 * 1_000_000, 0)
+        _ = fchmodat(self.layout.quarantine, name, 0o600, 0)
     }
 
     /// Deletes files from before `limit`, then the oldest until at most `bytes` are left; returns the bytes left.

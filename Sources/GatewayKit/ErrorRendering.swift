@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
+internal import StorageInterface
 
 /// Turns what one gateway's handlers throw into its protocol's answers.
 struct ErrorRendering<G: Gateway>: RouterMiddleware {
@@ -48,7 +49,7 @@ extension CacheError {
     /// The error as clients may see it: causes name files and statements of the server.
     fileprivate var withoutCause: Self {
         guard self.code == .invalidRequest, let cause = self.cause as? CacheError else {
-            return CacheError(self.code, self.message)
+            return CacheError(self.code == .unreadable ? .unavailable : self.code, self.message)
         }
         return CacheError(self.code, "\(self.message): \(cause.message)")
     }

@@ -104,6 +104,19 @@ struct BlobStoreTests {
         #expect(try await store.open(damaged.digest).bytes == [1, 2, 3])
     }
 
+    @Test func `a blob whose file vanished is remembered as damage by the next process`() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try await DiskBlobStore(directory: directory.path, threads: .singleton)
+        #expect(!store.hadDamage)
+        for found in [Discovery.read, .read, .scrub] {
+            try await store.quarantine(rawBlob([1, 2, 3]).digest, found: found)
+        }
+        #expect(directory.files(below: "quarantine") == ["missing.read", "missing.scrub"])
+        #expect(try await DiskBlobStore(directory: directory.path, threads: .singleton).hadDamage)
+        try await store.tidyQuarantine(keepingSince: .current + .seconds(60), atMost: 100)
+        #expect(try await !DiskBlobStore(directory: directory.path, threads: .singleton).hadDamage)
+    }
+
     @Test func `quarantine keeps the bytes for their owner only, for a time and up to a size`() async throws {
         let directory = try TemporaryDirectory()
         let store = try await DiskBlobStore(directory: directory.path, threads: .singleton)

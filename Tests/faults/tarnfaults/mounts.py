@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -11,6 +12,7 @@ import time
 from .board import Skip
 from .context import command
 
+EXTENT = re.compile(r"^\s*\d+:\s*\d+\.\.\s*\d+:\s*(\d+)\.\.\s*\d+:\s*(\d+):", re.MULTILINE)
 SHUTDOWN, WITHOUT_LOG = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN: nothing more reaches the disk
 
 
@@ -86,17 +88,18 @@ def memory(context, options):
 class Device:
     """A loop device over an nbdkit server, so that what happens below the file system is ours to decide."""
 
-    def __init__(self, context, *nbdkit, environment=None):
+    def __init__(self, context, *nbdkit, environment=None, quiet=False):
         require_root()
         require("nbdkit", "nbdfuse", "losetup", "fusermount3")
         folder = context.fresh("nbd")
         socket, self.file = os.path.join(folder, "socket"), os.path.join(folder, "disk")
+        errors = subprocess.DEVNULL if quiet else None
         self.kit = subprocess.Popen(["nbdkit", "-f", "-U", socket, *nbdkit], env={**os.environ, **(environment or {})},
-                                    stdin=subprocess.DEVNULL, start_new_session=True)
+                                    stdin=subprocess.DEVNULL, stderr=errors, start_new_session=True)
         context.defer(self.end, self.kit)
         wait_for(lambda: os.path.exists(socket), "nbdkit's socket")
         open(self.file, "w").close()
-        self.fuse = subprocess.Popen(["nbdfuse", self.file, "--unix", socket], stdin=subprocess.DEVNULL,
+        self.fuse = subprocess.Popen(["nbdfuse", self.file, "--unix", socket], stdin=subprocess.DEVNULL, stderr=errors,
                                      start_new_session=True)
         context.defer(self.end, self.fuse)
         context.defer(subprocess.run, ["fusermount3", "-u", "-z", self.file], stderr=subprocess.DEVNULL)
@@ -121,6 +124,30 @@ class Device:
         command("mount", *(["-o", options] if options else []), self.loop, folder)
         context.defer(unmount, folder)
         return folder
+
+
+class LossyDisk:
+    """An ext4 in memory that answers EIO for the sectors of chosen files; `folder` is where it is mounted."""
+
+    def __init__(self, context, mebibytes=48):
+        require("filefrag")
+        plugin = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lossydisk.py")
+        self.lost = os.path.join(context.fresh("sectors"), "lost")
+        environment = {"LOST": self.lost, "LOSSY_SIZE": str(mebibytes << 20)}
+        # Each read that fails is an error message of three programs.
+        self.folder = Device(context, "python", plugin, environment=environment, quiet=True).mount(context)
+
+    def lose(self, paths):
+        """From now on the files cannot be read; nobody remembers what was in them."""
+        command("sync", "-f", self.folder)
+        with open(self.lost, "a") as lost:
+            for path in paths:
+                extents = EXTENT.findall(command("filefrag", "-v", "-b512", path))
+                if not extents:
+                    raise RuntimeError(f"{path} has no extents")
+                lost.writelines(f"{int(start) * 512} {int(count) * 512}\n" for start, count in extents)
+        with open("/proc/sys/vm/drop_caches", "w") as file:
+            file.write("1")
 
 
 def wait_for(condition, what, seconds=30):

@@ -1,22 +1,24 @@
-"""Row 10. Fault: one bit of 1 % of the blobs flips (at least three).
+"""Row 10. Fault: one bit of 1 % of the blobs flips (at least three), or the disk cannot read the sectors of two blobs.
 
 Invariant: a flipped bit never reaches a restored tree: the restore of an entry that needs the blob fails or is a miss,
 and leaves no tree; all others restore exactly; one save of each tree heals all of them, however many of its blobs are
 damaged, and also if the server was started again in between. How: trees are saved with save_cache, bits flipped in the
-stopped and in the running server's files, and everything restored with restore_cache.
+stopped and in the running server's files, and everything restored with restore_cache. As root also on a disk that
+answers EIO for the sectors of a large and of a small blob; what is only unreadable is never taken out of use before a
+save has brought the bytes again.
 """
 
 import os
 import shutil
 
-from .. import trees
+from .. import mounts, trees
 from ..board import row
 from ..clients import Job
 from ..server import Server
 
 
-@row(10, "bit-rot", "one bit flips in 1 % of the blobs", "never in a restored tree, found, healed by the next save",
-     quick=True, plants=("flipped byte in a restored tree",))
+@row(10, "bit-rot", "one bit flips in 1 % of the blobs, or sectors cannot be read",
+     "never in a restored tree, found, healed by the next save", quick=True, plants=("flipped byte in a restored tree",))
 def run(context, tally):
     entries, random = (4 if context.plant else context.size(12, 60)), context.random()
     server = Server(context)
@@ -27,13 +29,53 @@ def run(context, tally):
         expected[number] = trees.snapshot(job.path(f"tree{number}"))
         if job.save(f"k{number}", f"tree{number}") != "saved":
             raise RuntimeError(job.said)
-    figures = dict(flipped=0, found_at_restore=0, healed=0, exact=0)
+    figures = dict(flipped=0, unreadable=0, found_at_restore=0, healed=0, exact=0)
     for round in range(context.size(2, 6)):
         damage(context, tally, server, job, expected, random, round, figures)
         tally.case(entries)
         if context.plant and tally.violations:
             break
+    if os.geteuid() == 0 and not context.plant:
+        for round in range(context.size(1, 3)):
+            lose(context, tally, random, round, figures)
     tally.figure(**figures)
+
+
+def lose(context, tally, random, round, figures):
+    """The sectors of some blobs go; the saves afterwards heal what needs them."""
+    with context.scope():
+        disk = mounts.LossyDisk(context)
+        server = Server(context, data=os.path.join(disk.folder, "data"))
+        job = Job(context, server)
+        expected = {}
+        for number in range(6):
+            trees.make(job.path(f"tree{number}"), context.random(f"lossy{round} {number}"), files=6)
+            expected[number] = trees.snapshot(job.path(f"tree{number}"))
+            if job.save(f"k{number}", f"tree{number}") != "saved":
+                raise RuntimeError(job.said)
+        sizes = {path: os.path.getsize(path) for path in trees.blobs(server.data)}
+        small, large = ([path for path in sizes if sizes[path] and (sizes[path] > 16_384) == wanted]
+                        for wanted in (False, True))
+        victims = [random.choice(small), random.choice(large)]
+        disk.lose(victims)
+        lost = {number for number, wanted in expected.items() if not exact(context, tally, job, number, wanted, round)}
+        tally.hold(lost, f"lossy round {round}: the sectors were read after all")
+        tally.hold(all(map(os.path.exists, victims)), f"lossy round {round}: a read took a blob away")
+        tally.case(len(expected))
+        figures["unreadable"] += len(victims)
+        figures["found_at_restore"] += len(lost)
+        heal(context, tally, server, job, expected, lost, f"lossy {round}", figures)
+
+
+def exact(context, tally, job, number, wanted, round):
+    """Whether an entry was restored, which has to be as it was; otherwise nothing may be there."""
+    outcome, found = restored(context, job, number)
+    if outcome == "hit":
+        wrong = trees.difference(wanted, found)
+        tally.hold(not wrong, f"lossy round {round}, entry {number}: {wrong}")
+    else:
+        tally.hold(set(found) <= {b"."}, f"lossy round {round}: the failed restore left a tree: {str(found)[:200]}")
+    return outcome == "hit"
 
 
 def damage(context, tally, server, job, expected, random, round, figures):
