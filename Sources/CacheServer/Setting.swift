@@ -63,17 +63,22 @@ package struct Setting: Sendable {
         Self("issuer-ca-file", "FILE", nil, "PEM file with authorities for the issuers of identity tokens") {
             (configuration, text) throws(SettingProblem) in configuration.issuerAuthorityFile = text
         },
-        Self("tls-certificate", "FILE", nil, "PEM file with the certificate and those between it and its authority") {
+        Self(
+            "tls-certificate",
+            "FILE",
+            nil,
+            "PEM file with the certificate and those between it and its authority; read again when it changes"
+        ) {
             (configuration, text) throws(SettingProblem) in configuration.certificate = text
         },
-        Self("tls-key", "FILE", nil, "PEM file with the certificate's key") {
+        Self("tls-key", "FILE", nil, "PEM file with the certificate's key; read again when it changes") {
             (configuration, text) throws(SettingProblem) in configuration.key = text
         },
         Self(
             "trusted-proxies",
             "CIDR[,CIDR]",
             nil,
-            "addresses whose X-Forwarded-For, Forwarded and -Proto are believed"
+            "addresses whose X-Forwarded-For, Forwarded and X-Forwarded-Proto are believed"
         ) {
             (configuration, text) throws(SettingProblem) in configuration.trustedProxies = try Self.ranges(text)
         },
@@ -162,10 +167,16 @@ package struct Setting: Sendable {
         Self("scrub-rate", "SIZE", "8MiB", "most bytes a second that are read to find damage; 0 for none") {
             (configuration, text) throws(SettingProblem) in configuration.scrubRate = try Self.bytes(text)
         },
-        Self("min-free-space", "SIZE", nil, "free bytes of the disk below which entries are evicted") {
+        Self(
+            "min-free-space",
+            "SIZE",
+            nil,
+            "free bytes of the disk below which entries are evicted; else 1 % of it, at most 256MiB"
+        ) {
             (configuration, text) throws(SettingProblem) in configuration.minimumFreeSpace = try Self.bytes(text)
         },
-        Self("ballast", "SIZE", "64MiB", "bytes kept so that entries can be removed while the disk is full") {
+        Self("ballast", "SIZE", "64MiB", "bytes kept so that entries can be removed while the disk is full; 0 for none")
+        {
             (configuration, text) throws(SettingProblem) in configuration.ballast = try Self.bytes(text)
         },
     ]
@@ -175,15 +186,25 @@ package struct Setting: Sendable {
             (configuration, text) throws(SettingProblem) in
             configuration.maximumConnections = try Self.number(text, 1...1_000_000)
         },
-        Self("max-connections-per-address", "N", "256", "connections of one address; more are closed") {
+        Self(
+            "max-connections-per-address",
+            "N",
+            "256",
+            "connections of one address, but for this machine and proxies; more are closed"
+        ) {
             (configuration, text) throws(SettingProblem) in
             configuration.maximumConnectionsPerAddress = try Self.number(text, 1...1_000_000)
         },
-        Self("request-rate", "N", "0", "requests a second of one token or address, ten times as many at once; 0: any") {
+        Self(
+            "request-rate",
+            "N",
+            "0",
+            "requests a second of one token or address, ten times as many at once; more get 429; 0: any"
+        ) {
             (configuration, text) throws(SettingProblem) in
             configuration.requestRate = try Self.number(text, 0...1_000_000)
         },
-        Self("auth-failure-rate", "N", "60", "wrong tokens a minute of one address before it has to wait; 0: any") {
+        Self("auth-failure-rate", "N", "60", "wrong tokens a minute of one address before it gets 429; 0: any") {
             (configuration, text) throws(SettingProblem) in
             configuration.authenticationFailureRate = try Self.number(text, 0...1_000_000)
         },

@@ -1,106 +1,44 @@
 internal import ArgumentParser
+internal import CacheServer
 
-// One flag for each of `Setting.all`; a test compares the help with the table.
+// One flag for each of `Setting.all`, which has the texts.
+
+extension Option where Value == String? {
+    /// The flag of a setting.
+    fileprivate init(setting name: String) { self.init(name: .customLong(name), help: .setting(name)) }
+}
+
+extension Flag where Value == Bool {
+    /// The flag of a setting that is true or false.
+    fileprivate init(wrappedValue: Bool, setting name: String) {
+        self.init(wrappedValue: wrappedValue, name: .customLong(name), help: .setting(name))
+    }
+}
+
+extension ArgumentHelp {
+    fileprivate static func setting(_ name: String) -> Self? {
+        guard let setting = Setting.all.first(where: { $0.name == name }) else { return nil }
+        let fallback = setting.fallback.map { $0 == "false" ? "" : " (default: \($0))" } ?? ""
+        return Self("\(setting.help)\(fallback)", valueName: setting.placeholder)
+    }
+}
 
 struct BasicsFlags: ParsableArguments {
-    @Option(
-        name: .customLong("data"),
-        help: ArgumentHelp("folder with everything the server keeps; created if it is not there", valueName: "DIR")
-    )
-    var data: String?
-
-    @Option(
-        name: .customLong("listen"),
-        help: ArgumentHelp("address to listen on; port 0 takes any (default: 127.0.0.1:7878)", valueName: "HOST:PORT")
-    )
-    var listen: String?
-
-    @Option(
-        name: .customLong("port-file"),
-        help: ArgumentHelp("file to write the port to once it is bound", valueName: "FILE")
-    )
-    var portFile: String?
-
-    @Flag(name: .customLong("insecure-open"), help: "serve other machines although there are no tokens")
-    var insecureOpen = false
-
-    @Flag(name: .customLong("public-metrics"), help: "let anybody read /metrics, also without a credential")
-    var publicMetrics = false
-
-    @Option(
-        name: .customLong("access"),
-        help: ArgumentHelp("who is trusted with what (default: access.yml in the data folder)", valueName: "FILE")
-    )
-    var access: String?
-
-    @Option(
-        name: .customLong("issuer-ca-file"),
-        help: ArgumentHelp("PEM file with authorities for the issuers of identity tokens", valueName: "FILE")
-    )
-    var issuerAuthorityFile: String?
-
-    @Option(
-        name: .customLong("tls-certificate"),
-        help: ArgumentHelp(
-            "PEM file with the certificate and those between it and its authority; read again when it changes",
-            valueName: "FILE"
-        )
-    )
-    var tlsCertificate: String?
-
-    @Option(
-        name: .customLong("tls-key"),
-        help: ArgumentHelp("PEM file with the certificate's key; read again when it changes", valueName: "FILE")
-    )
-    var tlsKey: String?
-
-    @Option(
-        name: .customLong("trusted-proxies"),
-        help: ArgumentHelp(
-            "addresses whose X-Forwarded-For, Forwarded and X-Forwarded-Proto are believed",
-            valueName: "CIDR[,CIDR]"
-        )
-    )
-    var trustedProxies: String?
-
-    @Option(
-        name: .customLong("durability"),
-        help: ArgumentHelp(
-            "strict: what was answered survives a loss of power (default: strict)",
-            valueName: "strict|relaxed"
-        )
-    )
-    var durability: String?
-
-    @Option(
-        name: .customLong("threads"),
-        help: ArgumentHelp(
-            "threads that read, write, hash and compress (default: twice the cores, at least 8)",
-            valueName: "N"
-        )
-    )
-    var threads: String?
-
-    @Option(
-        name: .customLong("compression-level"),
-        help: ArgumentHelp("zstd level of what the server compresses itself (default: 3)", valueName: "N")
-    )
-    var compressionLevel: String?
-
-    @Option(
-        name: .customLong("log-format"),
-        help: ArgumentHelp("how log lines are written to stderr (default: json)", valueName: "json|text")
-    )
-    var logFormat: String?
-
-    @Option(
-        name: .customLong("log-level"),
-        help: ArgumentHelp(
-            "least level that is logged: trace, debug, info, notice, warning, error (default: info)",
-            valueName: "LEVEL"
-        )
-    )
-    var logLevel: String?
+    @Option(setting: "data") var data: String?
+    @Option(setting: "listen") var listen: String?
+    @Option(setting: "port-file") var portFile: String?
+    @Flag(setting: "insecure-open") var insecureOpen = false
+    @Flag(setting: "public-metrics") var publicMetrics = false
+    @Option(setting: "access") var access: String?
+    @Option(setting: "issuer-ca-file") var issuerAuthorityFile: String?
+    @Option(setting: "tls-certificate") var tlsCertificate: String?
+    @Option(setting: "tls-key") var tlsKey: String?
+    @Option(setting: "trusted-proxies") var trustedProxies: String?
+    @Option(setting: "durability") var durability: String?
+    @Option(setting: "threads") var threads: String?
+    @Option(setting: "compression-level") var compressionLevel: String?
+    @Option(setting: "log-format") var logFormat: String?
+    @Option(setting: "log-level") var logLevel: String?
 
     /// The values that were given, by the settings' names.
     var values: [String: String?] {
@@ -125,89 +63,18 @@ struct BasicsFlags: ParsableArguments {
 }
 
 struct BudgetsFlags: ParsableArguments {
-    @Option(
-        name: .customLong("max-size"),
-        help: ArgumentHelp("most bytes of the data folder; least recently used entries go first", valueName: "SIZE")
-    )
-    var maxSize: String?
-
-    @Option(name: .customLong("max-project-size"), help: ArgumentHelp("most bytes of one project", valueName: "SIZE"))
-    var maxProjectSize: String?
-
-    @Option(
-        name: .customLong("max-project-entries"),
-        help: ArgumentHelp(
-            "most entries of one project, removed ones included (default: 2000000)",
-            valueName: "N"
-        )
-    )
-    var maxProjectEntries: String?
-
-    @Option(
-        name: .customLong("small-entry-size"),
-        help: ArgumentHelp(
-            "entries below this are small: large ones do not push them out (default: 8MiB)",
-            valueName: "SIZE"
-        )
-    )
-    var smallEntrySize: String?
-
-    @Option(
-        name: .customLong("small-entry-share"),
-        help: ArgumentHelp("share of the budget that is kept for small entries (default: 10)", valueName: "PERCENT")
-    )
-    var smallEntryShare: String?
-
-    @Option(
-        name: .customLong("unprotected-share"),
-        help: ArgumentHelp(
-            "most of the budget that pr/, fork/ and dev/ scopes hold (default: 25)",
-            valueName: "PERCENT"
-        )
-    )
-    var unprotectedShare: String?
-
-    @Option(
-        name: .customLong("ttl"),
-        help: ArgumentHelp("when entries expire whose save names no time to live", valueName: "TIME")
-    )
-    var ttl: String?
-
-    @Option(
-        name: .customLong("max-ttl"),
-        help: ArgumentHelp("longest time to live that a save may ask for", valueName: "TIME")
-    )
-    var maxTtl: String?
-
-    @Option(
-        name: .customLong("undo-time"),
-        help: ArgumentHelp("how long a removed entry can be brought back (default: 24h)", valueName: "TIME")
-    )
-    var undoTime: String?
-
-    @Option(
-        name: .customLong("audit-keep"),
-        help: ArgumentHelp(
-            "how long rows of the audit log are kept; for ever if it is not given",
-            valueName: "TIME"
-        )
-    )
-    var auditKeep: String?
-
-    @Option(
-        name: .customLong("session-time"),
-        help: ArgumentHelp("how long a save may pause before its pins end (default: 1h)", valueName: "TIME")
-    )
-    var sessionTime: String?
-
-    @Option(
-        name: .customLong("lease-time"),
-        help: ArgumentHelp(
-            "how long a restore may pause before its bytes may be collected (default: 30m)",
-            valueName: "TIME"
-        )
-    )
-    var leaseTime: String?
+    @Option(setting: "max-size") var maxSize: String?
+    @Option(setting: "max-project-size") var maxProjectSize: String?
+    @Option(setting: "max-project-entries") var maxProjectEntries: String?
+    @Option(setting: "small-entry-size") var smallEntrySize: String?
+    @Option(setting: "small-entry-share") var smallEntryShare: String?
+    @Option(setting: "unprotected-share") var unprotectedShare: String?
+    @Option(setting: "ttl") var ttl: String?
+    @Option(setting: "max-ttl") var maxTtl: String?
+    @Option(setting: "undo-time") var undoTime: String?
+    @Option(setting: "audit-keep") var auditKeep: String?
+    @Option(setting: "session-time") var sessionTime: String?
+    @Option(setting: "lease-time") var leaseTime: String?
 
     /// The values that were given, by the settings' names.
     var values: [String: String?] {
@@ -229,41 +96,10 @@ struct BudgetsFlags: ParsableArguments {
 }
 
 struct DiskFlags: ParsableArguments {
-    @Option(
-        name: .customLong("verify-after"),
-        help: ArgumentHelp(
-            "how long a blob counts as sound once it was compared with its digest (default: 7d)",
-            valueName: "TIME|never"
-        )
-    )
-    var verifyAfter: String?
-
-    @Option(
-        name: .customLong("scrub-rate"),
-        help: ArgumentHelp(
-            "most bytes a second that are read to find damage; 0 for none (default: 8MiB)",
-            valueName: "SIZE"
-        )
-    )
-    var scrubRate: String?
-
-    @Option(
-        name: .customLong("min-free-space"),
-        help: ArgumentHelp(
-            "free bytes of the disk below which entries are evicted (default: 1 % of it, at most 256MiB)",
-            valueName: "SIZE"
-        )
-    )
-    var minFreeSpace: String?
-
-    @Option(
-        name: .customLong("ballast"),
-        help: ArgumentHelp(
-            "bytes kept so that entries can be removed while the disk is full; 0 for none (default: 64MiB)",
-            valueName: "SIZE"
-        )
-    )
-    var ballast: String?
+    @Option(setting: "verify-after") var verifyAfter: String?
+    @Option(setting: "scrub-rate") var scrubRate: String?
+    @Option(setting: "min-free-space") var minFreeSpace: String?
+    @Option(setting: "ballast") var ballast: String?
 
     /// The values that were given, by the settings' names.
     var values: [String: String?] {
@@ -272,6 +108,66 @@ struct DiskFlags: ParsableArguments {
             "scrub-rate": self.scrubRate,
             "min-free-space": self.minFreeSpace,
             "ballast": self.ballast,
+        ]
+    }
+}
+
+struct LimitsFlags: ParsableArguments {
+    @Option(setting: "max-connections") var maxConnections: String?
+    @Option(setting: "max-connections-per-address") var maxConnectionsPerAddress: String?
+    @Option(setting: "request-rate") var requestRate: String?
+    @Option(setting: "auth-failure-rate") var authFailureRate: String?
+    @Option(setting: "max-uploads") var maxUploads: String?
+    @Option(setting: "max-header-size") var maxHeaderSize: String?
+    @Option(setting: "max-json-body") var maxJsonBody: String?
+    @Option(setting: "max-commit-body") var maxCommitBody: String?
+    @Option(setting: "max-blob-body") var maxBlobBody: String?
+    @Option(setting: "max-tar-body") var maxTarBody: String?
+    @Option(setting: "max-digests") var maxDigests: String?
+    @Option(setting: "max-entry-size") var maxEntrySize: String?
+    @Option(setting: "max-layers") var maxLayers: String?
+    @Option(setting: "min-body-rate") var minBodyRate: String?
+
+    /// The values that were given, by the settings' names.
+    var values: [String: String?] {
+        [
+            "max-connections": self.maxConnections,
+            "max-connections-per-address": self.maxConnectionsPerAddress,
+            "request-rate": self.requestRate,
+            "auth-failure-rate": self.authFailureRate,
+            "max-uploads": self.maxUploads,
+            "max-header-size": self.maxHeaderSize,
+            "max-json-body": self.maxJsonBody,
+            "max-commit-body": self.maxCommitBody,
+            "max-blob-body": self.maxBlobBody,
+            "max-tar-body": self.maxTarBody,
+            "max-digests": self.maxDigests,
+            "max-entry-size": self.maxEntrySize,
+            "max-layers": self.maxLayers,
+            "min-body-rate": self.minBodyRate,
+        ]
+    }
+}
+
+struct TimesFlags: ParsableArguments {
+    @Option(setting: "header-timeout") var headerTimeout: String?
+    @Option(setting: "idle-timeout") var idleTimeout: String?
+    @Option(setting: "body-timeout") var bodyTimeout: String?
+    @Option(setting: "write-timeout") var writeTimeout: String?
+    @Option(setting: "shutdown-time") var shutdownTime: String?
+    @Option(setting: "flush-interval") var flushInterval: String?
+    @Option(setting: "collect-interval") var collectInterval: String?
+
+    /// The values that were given, by the settings' names.
+    var values: [String: String?] {
+        [
+            "header-timeout": self.headerTimeout,
+            "idle-timeout": self.idleTimeout,
+            "body-timeout": self.bodyTimeout,
+            "write-timeout": self.writeTimeout,
+            "shutdown-time": self.shutdownTime,
+            "flush-interval": self.flushInterval,
+            "collect-interval": self.collectInterval,
         ]
     }
 }

@@ -62,11 +62,15 @@ import Testing
         return (process, handle)
     }
 
-    @Test func `the help names every setting`() async throws {
+    @Test func `the help has every setting and what it means`() async throws {
         try await Self.offload {
             let help = try self.run(["--help"])
             #expect(help.code == 0)
-            for setting in Setting.all { #expect(help.output.contains("--\(setting.name)"), "\(setting.name)") }
+            let words = help.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            for setting in Setting.all {
+                #expect(words.contains("--\(setting.name) "), "\(setting.name)")
+                #expect(words.contains(setting.help), "\(setting.name)")
+            }
         }
     }
 
