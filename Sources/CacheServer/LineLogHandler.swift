@@ -68,8 +68,10 @@ package struct LineLogHandler: LogHandler {
             case "\\": quoted += "\\\\"
             case "\n": quoted += "\\n"
             case _ where Self.isHarmful(scalar):
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                for unit in UTF16.encode(scalar) ?? .init() {
+                    let digits = String(unit, radix: 16)
+                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                }
             default: quoted.unicodeScalars.append(scalar)
             }
         }
@@ -78,8 +80,9 @@ package struct LineLogHandler: LogHandler {
 
     /// Whether a terminal obeys the character, or shows a line as something that it is not.
     private static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0..<0x20, 0x7f..<0xa0, 0x2028...0x202e, 0x2066...0x2069: true
+        guard scalar.value >= 0x7f else { return scalar.value < 0x20 }
+        return switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: true
         default: false
         }
     }

@@ -41,6 +41,7 @@ extension ServerProbe {
                 metrics.set("tarn_database_bytes", Double(folder.databaseBytes))
                 if let budget = service.maximumBytes { metrics.set("tarn_budget_bytes", Double(budget)) }
                 Self.update(metrics, service.figures, watch, scrub)
+                metrics.set("tarn_unreadable_blobs", Double(service.unreadableBlobs))
                 // A disk that hangs must not take the metrics with it.
                 guard let statistics = try? await within(.seconds(3), { try await service.statistics(of: nil) }) else {
                     return
@@ -62,7 +63,7 @@ extension ServerProbe {
 
     private static func declareDiskMetrics(_ metrics: Metrics) {
         metrics.declare("tarn_quarantined_blobs_total", .counter, "Damaged blobs taken out of use, by what found them.")
-        metrics.declare("tarn_unreadable_blobs_total", .counter, "Reads of blobs that the disk answered with an error.")
+        metrics.declare("tarn_unreadable_blobs", .gauge, "Blobs that the disk could not give when last asked.")
         metrics.declare("tarn_verified_bytes_total", .counter, "Stored bytes compared with digests at a first read.")
         metrics.declare("tarn_scrubbed_bytes_total", .counter, "Stored bytes compared with digests by the scrub.")
         metrics.declare(
@@ -85,7 +86,6 @@ extension ServerProbe {
         for found in Discovery.allCases {
             metrics.set("tarn_quarantined_blobs_total", Double(damaged[found] ?? 0), [("found", found.rawValue)])
         }
-        metrics.set("tarn_unreadable_blobs_total", Double(figures.unreadableBlobs.load(ordering: .relaxed)))
         metrics.set("tarn_verified_bytes_total", Double(figures.verifiedBytes.load(ordering: .relaxed)))
         metrics.set("tarn_scrubbed_bytes_total", Double(figures.scrubbedBytes.load(ordering: .relaxed)))
         if let finished = scrub.finishedAt { metrics.set("tarn_scrub_last_pass_seconds", finished) }

@@ -2,7 +2,6 @@ internal import CacheModel
 internal import LayerFormat
 internal import Logging
 internal import StorageInterface
-internal import Synchronization
 
 /// What saves may take for granted after damage was found.
 ///
@@ -16,25 +15,34 @@ extension CacheService {
     /// Whether damage was found since the start, or so shortly before it that what was damaged is still there.
     var isWary: Bool {
         self.configuration.hasFoundDamage || !self.figures.damagedBlobs.isEmpty
-            || self.figures.unreadableBlobs.load(ordering: .relaxed) > 0
+            || self.verified.hasMetUnreadable
     }
+
+    /// How many blobs could not be read when that was last tried.
+    package var unreadableBlobs: Int { self.verified.unreadableCount }
 
     /// Runs what reads stored bytes; once the disk could not give some, saves do not rely on what was sound before.
     func reading<Value>(_ work: () async throws -> Value) async throws -> Value {
         do {
             return try await work()
         } catch let error as CacheError where error.code == .unreadable {
-            self.figures.unreadableBlobs.add(1, ordering: .relaxed)
-            self.verified.doubt(at: self.now())
+            if let digest = error.unreadableBlob, self.verified.noteUnreadable(digest) {
+                self.logger.error("\(error); the next save of it stores it anew")
+            }
             throw error
         }
     }
 
     /// Takes those of the blobs out of use that are damaged, so that the saver is asked for them.
-    func withdrawDamaged(among digests: [Digest], for session: SaveSession) async throws {
-        guard self.isWary else { return }
+    ///
+    /// - Returns: Those that the disk cannot give. The saver is asked for them as well, but they stay in use until a copy
+    ///   is here: they may be sound, and who asks need not have them.
+    func withdrawDamaged(among digests: [Digest], for session: SaveSession) async throws -> Set<Digest> {
+        guard self.isWary else { return [] }
         let records = try await self.catalog.blobs(digests, in: session.vantage, session: session)
-        for record in records.values { try await self.inspectOnce(record) }
+        var unreadable: Set<Digest> = []
+        for record in records.values where try await !self.inspectOnce(record) { unreadable.insert(record.digest) }
+        return unreadable
     }
 
     /// Whether saves may refer to a known layer: all of its blobs are there and, once damage was found, sound.
@@ -46,7 +54,7 @@ extension CacheService {
             let records = try await self.catalog.blobs(Array(needed), in: session.vantage, session: session)
             let unread = records.values.filter { !self.wasInspected($0) }.reduce(0) { $0 + $1.storedSize }
             guard records.count == needed.count, unread <= Self.readAtOnce else { return false }
-            try await self.withdrawDamaged(among: Array(needed), for: session)
+            guard try await self.withdrawDamaged(among: Array(needed), for: session).isEmpty else { return false }
             let sound = try await self.catalog.blobs(Array(needed), in: session.vantage, session: session)
             return sound.count == needed.count
         } catch let error as CacheError where [.corrupt, .notFound, .unreadable].contains(error.code) {
@@ -56,19 +64,22 @@ extension CacheService {
 
     /// Compares a blob with its digest, unless that was done since the last find; savers of the same blob share it.
     ///
-    /// What the disk cannot give is taken out of use, for here is somebody who has the bytes. A disk that is away keeps
-    /// nobody from saving.
-    private func inspectOnce(_ record: BlobRecord) async throws {
+    /// A disk that is away keeps nobody from saving.
+    ///
+    /// - Returns: Whether the disk can give it, as far as is known; `true` also if it was damaged and is out of use now.
+    private func inspectOnce(_ record: BlobRecord) async throws -> Bool {
         try await self.inspections.with([record.digest]) {
-            guard !self.wasInspected(record) else { return }
+            guard !self.wasInspected(record) else { return true }
+            guard !self.verified.isUnreadable(record.digest) else { return false }
             do {
                 _ = try await self.inspect(record, found: .upload)
             } catch let error as CacheError where error.code == .unreadable {
-                try await self.withdraw(record, found: .upload)
+                return false
             } catch let error as CacheError where error.code == .unavailable {
                 let details: Logger.Metadata = ["digest": "\(record.digest)", "error": "\(error)"]
                 self.logger.error("a blob cannot be read", metadata: details)
             }
+            return true
         }
     }
 

@@ -25,7 +25,7 @@ extension CacheService {
         for layer in layers {
             do {
                 committed.append(try await self.check(layer, for: session))
-            } catch let error as CacheError where error.code == .notFound || error.code == .corrupt {
+            } catch let error as CacheError where [.notFound, .corrupt, .unreadable].contains(error.code) {
                 throw CacheError(
                     .invalidRequest,
                     "layer '\(layer.path)' refers to bytes that were not uploaded or are damaged",

@@ -107,7 +107,7 @@ extension CacheService {
         self.visibility.tick()
         for _ in digests { self.figures.count(found) }
         self.logger.critical(
-            "stored bytes are damaged; their entries are misses until they are saved again",
+            "stored bytes are damaged or cannot be read; their entries are misses until they are saved again",
             metadata: [
                 "digests": .array(digests.prefix(10).map { "\($0)" }), "found": "\(found.rawValue)",
                 "entries": .array(entries.prefix(10).map { "\($0.project) \($0.key)" }),

@@ -89,8 +89,9 @@ extension CacheService {
     /// The blobs that the client has to upload; the others are pinned for the session.
     package func missing(_ digests: [Digest], for saver: Saver) async throws -> [Digest] {
         let session = try self.session(of: saver)
-        try await self.withdrawDamaged(among: digests, for: session)
-        return try await self.writing { try await self.catalog.pin(digests, for: session) }
+        let unreadable = try await self.withdrawDamaged(among: digests, for: session)
+        let missing = try await self.writing { try await self.catalog.pin(digests, for: session) }
+        return unreadable.isEmpty ? missing : digests.filter(unreadable.union(missing).contains)
     }
 
     /// Stores blobs: room is made first, then the bytes are durable, then their rows are there.

@@ -3,63 +3,83 @@ internal import LayerKernels
 package import StorageInterface
 package import Synchronization
 
-/// When this process last compared blobs with their digests.
+/// What this process knows of stored bytes: when it last compared blobs with their digests, and which it cannot read.
 ///
-/// Remembers a quarter of a digest: who makes two blobs collide there has one of his own served unchecked by the
-/// server, and his clients check it.
+/// Remembers a quarter of a digest of those that were compared: who makes two blobs collide there has one of his own
+/// served unchecked by the server, and his clients check it.
 final class VerifiedBlobs: Sendable {
+    private struct State {
+        var seconds: [UInt64: Int64] = [:]
+        var unreadable: Set<Digest> = []
+        var hasMetUnreadable = false
+    }
+
     /// About 24 MB; past it everything is forgotten, which costs a check and nothing else.
     private static let limit = 1_000_000
+    /// A disk that is this bad has other troubles.
+    private static let unreadableLimit = 100_000
 
-    /// How often a disk that fails makes everything doubtful: to look again at all that is used costs its reading.
-    private static let patience = Duration.seconds(60)
+    private let state = Mutex(State())
 
-    private let seconds = Mutex<[UInt64: Int64]>([:])
-    private let doubtedAt = Mutex<Timestamp?>(nil)
+    /// How many blobs could not be read when that was last tried.
+    var unreadableCount: Int { self.state.withLock { $0.unreadable.count } }
+
+    /// Whether a blob could not be read at any time since the start.
+    var hasMetUnreadable: Bool { self.state.withLock { $0.hasMetUnreadable } }
 
     /// Whether the blob was found sound at or after a moment.
     func isSound(_ digest: Digest, since moment: Timestamp) -> Bool {
         let key = Self.key(of: digest)
-        return self.seconds.withLock { $0[key].map { $0 >= moment.milliseconds / 1_000 } ?? false }
+        return self.state.withLock { $0.seconds[key].map { $0 >= moment.milliseconds / 1_000 } ?? false }
     }
 
     /// The positions of those that were not found sound at or after a moment.
     func unsound(_ records: ArraySlice<BlobRecord>, since moment: Timestamp) -> [Int] {
-        self.seconds.withLock { seconds in
+        self.state.withLock { state in
             records.indices.filter { index in
-                guard let found = seconds[Self.key(of: records[index].digest)] else { return true }
+                guard let found = state.seconds[Self.key(of: records[index].digest)] else { return true }
                 return found < moment.milliseconds / 1_000
             }
         }
     }
 
     func note(_ digests: [Digest], at now: Timestamp) {
-        self.seconds.withLock { seconds in
-            if seconds.count > Self.limit { seconds.removeAll() }
-            for digest in digests { seconds[Self.key(of: digest)] = now.milliseconds / 1_000 }
+        self.state.withLock { state in
+            if state.seconds.count > Self.limit { state.seconds.removeAll() }
+            for digest in digests { state.seconds[Self.key(of: digest)] = now.milliseconds / 1_000 }
+            if !state.unreadable.isEmpty { state.unreadable.subtract(digests) }
         }
     }
 
-    /// Forgets blobs that are stored anew.
+    /// Forgets blobs that are stored anew or taken out of use.
     func forget(_ digests: [Digest]) {
-        self.seconds.withLock { seconds in
-            guard !seconds.isEmpty else { return }
-            for digest in digests { seconds[Self.key(of: digest)] = nil }
+        self.state.withLock { state in
+            if !state.unreadable.isEmpty { state.unreadable.subtract(digests) }
+            guard !state.seconds.isEmpty else { return }
+            for digest in digests { state.seconds[Self.key(of: digest)] = nil }
         }
     }
 
-    /// Forgets everything, because what was sound then may not be so now.
-    func forgetAll() { self.seconds.withLock { $0.removeAll() } }
+    /// Forgets what was compared, because what was sound then may not be so now.
+    func forgetAll() { self.state.withLock { $0.seconds.removeAll() } }
 
-    /// Forgets everything, unless that was done a moment ago.
-    func doubt(at now: Timestamp) {
-        let isNew = self.doubtedAt.withLock { doubtedAt in
-            guard doubtedAt.map({ now >= $0 + Self.patience }) ?? true else { return false }
-            doubtedAt = now
+    /// Remembers a blob that cannot be read; the first time, all that was sound before is doubtful.
+    ///
+    /// - Returns: Whether that was not known. Later reads of it change nothing, so that nobody makes the server compare
+    ///   everything again by asking for the same blob.
+    func noteUnreadable(_ digest: Digest) -> Bool {
+        self.state.withLock { state in
+            state.hasMetUnreadable = true
+            guard state.unreadable.count < Self.unreadableLimit, state.unreadable.insert(digest).inserted else {
+                return false
+            }
+            state.seconds.removeAll()
             return true
         }
-        if isNew { self.forgetAll() }
     }
+
+    /// Whether the blob could not be read when that was last tried.
+    func isUnreadable(_ digest: Digest) -> Bool { self.state.withLock { $0.unreadable.contains(digest) } }
 
     private static func key(of digest: Digest) -> UInt64 {
         digest.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
@@ -72,8 +92,6 @@ package struct IntegrityFigures: ~Copyable, Sendable {
     package let verifiedBytes = Atomic(0)
     /// Bytes that the background pass compared.
     package let scrubbedBytes = Atomic(0)
-    /// How often the disk could not give the bytes of a blob.
-    package let unreadableBlobs = Atomic(0)
     private let damaged = Mutex<[Discovery: Int]>([:])
 
     /// Blobs that were taken out of use, by what found them.
@@ -139,16 +157,21 @@ extension CacheService {
         try await self.gate.with([record.digest]) {
             let current = try await self.catalog.allBlobs(after: record.digest.predecessor, limit: 1).first
             // Others may have had the same doubt, and a save may have healed it meanwhile: its row looks the same.
-            guard current == record, await !self.isSoundNow(record) else { return }
+            guard current == record, try await !self.isSoundNow(record) else { return }
             try await self.blobs.quarantine(record.digest, found: found)
+            self.verified.forget([record.digest])
             try await self.reportDamage(to: [record.digest], found: found, actor: actor)
         }
     }
 
     /// Whether a blob can be read and is what its row says.
-    private func isSoundNow(_ record: BlobRecord) async -> Bool {
-        guard let blob = try? await self.blobs.open(record.digest) else { return false }
-        return (try? await self.isSound(record, blob)) ?? false
+    private func isSoundNow(_ record: BlobRecord) async throws -> Bool {
+        do {
+            let blob = try await self.reading { try await self.blobs.open(record.digest) }
+            return try await self.isSound(record, blob)
+        } catch let error as CacheError where [.notFound, .corrupt, .unreadable].contains(error.code) {
+            return false
+        }
     }
 
     private func isSound(_ record: BlobRecord, _ blob: StoredBlob) async throws -> Bool {
@@ -165,11 +188,12 @@ extension CacheService {
         // A claim costs a read of the disk, so the same one costs it once in a while only.
         let moment = self.now() - .seconds(10)
         for record in records.values where !self.rechecked.isSound(record.digest, since: moment) {
-            if try await self.inspect(record, found: .report) {
-                self.rechecked.note([record.digest], at: self.now())
-            } else {
-                damaged += 1
+            do {
+                if try await !self.inspect(record, found: .report) { damaged += 1 }
+            } catch let error as CacheError where error.saysNothingOfBytes {
+                // That it cannot be read is known now; the others are looked at all the same.
             }
+            self.rechecked.note([record.digest], at: self.now())
         }
         return damaged
     }

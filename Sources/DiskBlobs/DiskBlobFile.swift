@@ -8,9 +8,11 @@ internal import StorageInterface
 final class DiskBlobFile: BlobFile {
     let descriptor: Int32
     let size: Int
+    private let digest: Digest
 
     /// Takes over an open descriptor.
-    init(descriptor: Int32, size: Int) {
+    init(_ digest: Digest, descriptor: Int32, size: Int) {
+        self.digest = digest
         self.descriptor = descriptor
         self.size = size
     }
@@ -32,7 +34,7 @@ final class DiskBlobFile: BlobFile {
             }
             guard failure == 0 else {
                 if failure == EINTR { continue }
-                throw DiskError.reading(failure)
+                throw DiskError.reading(self.digest, failure)
             }
             guard count > 0 else {
                 throw CacheError(.corrupt, "a blob ended after \(offset) of \(self.size) bytes; run cachectl fsck")

@@ -136,18 +136,24 @@ package struct DiskBlobStore: BlobStore {
 
     private static func open(_ digest: Digest, in layout: DiskLayout) throws -> StoredBlob {
         for encoding in [BlobEncoding.zstd, .raw] {
-            let descriptor = try DiskError.check("opening blob \(digest)", tolerating: [ENOENT]) {
+            let descriptor = try DiskError.check(
+                "opening blob \(digest)",
+                tolerating: [ENOENT] + DiskError.lostSector
+            ) {
                 tarn_openat(layout.blobs, DiskLayout.path(of: digest, encoding), O_RDONLY, 0)
             }
-            guard descriptor >= 0 else { continue }
+            guard descriptor >= 0 else {
+                if errno == ENOENT { continue }
+                throw DiskError.reading(digest, errno)
+            }
             var status = stat()
             guard fstat(descriptor, &status) == 0 else {
                 let number = errno
                 close(descriptor)
-                throw DiskError.make(number, "opening blob \(digest)")
+                throw DiskError.reading(digest, number)
             }
             let size = Int(status.st_size)
-            let file = DiskBlobFile(descriptor: descriptor, size: size)
+            let file = DiskBlobFile(digest, descriptor: descriptor, size: size)
             let content: BlobContent = size <= Self.inlineLimit ? .bytes(try file.read(0..<size)) : .file(file)
             return StoredBlob(encoding: encoding, storedSize: size, content: content)
         }

@@ -22,13 +22,13 @@ enum DiskError {
         }
     }
 
-    /// The error for bytes of a blob that could not be read.
-    static func reading(_ number: Int32) -> CacheError {
-        let action = "reading a blob"
-        // What ext4, xfs and btrfs answer for a sector that is lost, or whose checksum is wrong.
-        guard [EIO, EBADMSG, EUCLEAN].contains(number) else { return Self.make(number, action) }
-        let reason = String(cString: strerror(number))
-        return CacheError(.unreadable, "\(action): \(reason); check the disk, and save the entry again")
+    /// What ext4, xfs and btrfs answer for a sector that is lost, or whose checksum is wrong.
+    static let lostSector: [Int32] = [EIO, EBADMSG, EUCLEAN]
+
+    /// The error for a blob that could not be opened or read.
+    static func reading(_ digest: Digest, _ number: Int32) -> CacheError {
+        guard Self.lostSector.contains(number) else { return Self.make(number, "reading blob \(digest)") }
+        return .unreadable(digest, String(cString: strerror(number)))
     }
 
     /// Runs a system call again while it is interrupted.

@@ -35,14 +35,14 @@ struct Quarantine {
             isTaken = true
             self.stamp(name)
         }
-        if !isTaken { try self.noteMissing(found) }
+        if !isTaken { self.noteMissing(found) }
     }
 
-    private func noteMissing(_ found: Discovery) throws {
+    /// Best effort: a full disk must not keep a blob without bytes in use.
+    private func noteMissing(_ found: Discovery) {
         let name = "missing.\(found.rawValue)"
-        let descriptor = try DiskError.check("noting a missing blob in quarantine") {
-            tarn_openat(self.layout.quarantine, name, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600)
-        }
+        let descriptor = tarn_openat(self.layout.quarantine, name, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { return }
         close(descriptor)
         self.stamp(name)
     }

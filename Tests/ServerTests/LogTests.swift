@@ -7,7 +7,8 @@ struct LogTests {
     /// What clients choose may reach the log: keys, names, paths, tokens.
     static let hostile = [
         "a\n2026-01-01T00:00:00.000Z info forged", "\r\u{1b}[2J\u{1b}]0;title\u{7}", "\"}\n{\"level\":\"critical\"",
-        "back\\slash\"quote", "\u{202e}reversed\u{2066}", "\u{85}\u{2028}\u{2029}", "\0\u{7f}\u{9b}31m", "täglich 🗂",
+        "back\\slash\"quote", "\u{202e}reversed\u{2066}\u{200f}\u{feff}\u{e0041}", "\u{85}\u{2028}\u{2029}",
+        "\0\u{7f}\u{9b}31m", "täglich 🗂",
     ]
 
     @Test(arguments: hostile) func `what a client chose stays inside one line, and is what it was in JSON`(

@@ -16,6 +16,8 @@ from ..board import row
 from ..clients import Job
 from ..server import Server
 
+READ_WHEN_OPENED = 65_536  # tarnd reads blobs up to this size when it opens them
+
 
 @row(10, "bit-rot", "one bit flips in 1 % of the blobs, or sectors cannot be read",
      "never in a restored tree, found, healed by the next save", quick=True, plants=("flipped byte in a restored tree",))
@@ -54,17 +56,29 @@ def lose(context, tally, random, round, figures):
             if job.save(f"k{number}", f"tree{number}") != "saved":
                 raise RuntimeError(job.said)
         sizes = {path: os.path.getsize(path) for path in trees.blobs(server.data)}
-        small, large = ([path for path in sizes if sizes[path] and (sizes[path] > 16_384) == wanted]
+        small, large = ([path for path in sizes if sizes[path] and (sizes[path] > READ_WHEN_OPENED) == wanted]
                         for wanted in (False, True))
         victims = [random.choice(small), random.choice(large)]
         disk.lose(victims)
+        tally.hold(not any(map(readable, victims)), f"lossy round {round}: the sectors can be read")
         lost = {number for number, wanted in expected.items() if not exact(context, tally, job, number, wanted, round)}
-        tally.hold(lost, f"lossy round {round}: the sectors were read after all")
+        tally.hold(lost, f"lossy round {round}: no restore failed")
         tally.hold(all(map(os.path.exists, victims)), f"lossy round {round}: a read took a blob away")
         tally.case(len(expected))
         figures["unreadable"] += len(victims)
         figures["found_at_restore"] += len(lost)
         heal(context, tally, server, job, expected, lost, f"lossy {round}", figures)
+        for path in filter(os.path.exists, victims):
+            tally.hold(readable(path), f"lossy round {round}: {path} is still in use")
+
+
+def readable(path):
+    try:
+        with open(path, "rb") as file:
+            file.read()
+    except OSError:
+        return False
+    return True
 
 
 def exact(context, tally, job, number, wanted, round):
