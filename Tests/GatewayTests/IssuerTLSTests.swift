@@ -92,7 +92,8 @@ private final class IssuerSite {
         )
     }
 
-    deinit { self.process.terminate() }
+    // Children inherit the signals that are blocked here, and SIGTERM may be one of them.
+    deinit { kill(self.process.processIdentifier, SIGKILL) }
 
     func keys(_ fetch: @escaping @Sendable (String) async throws -> [UInt8]) -> IssuerKeys {
         IssuerKeys(
