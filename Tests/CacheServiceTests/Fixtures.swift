@@ -95,6 +95,11 @@ struct TestService {
         )
     }
 
+    /// Reads the first chunk of a layer as a restore does.
+    func fetch(_ layer: TestLayer) async throws {
+        try await self.service.verify(self.service.describe([layer.chunks[0]], in: self.project))
+    }
+
     func restore(_ key: String) async throws -> Restore? {
         try await self.service.restore(
             KeyQuery([KeyPattern(try CacheKey(key), match: .exact)], in: self.project),
