@@ -109,16 +109,7 @@ import Testing
     @Test func `messages have exactly the fields of their schemas`() throws {
         let digest = try Digest(hex: String(repeating: "ab", count: 32))
         let key = try CacheKey("k")
-        let layer = Layer(
-            path: "p",
-            anchor: .home,
-            treeDigest: digest,
-            recipe: digest,
-            stamps: digest,
-            size: 1,
-            memberCount: 1,
-            chunkCount: 1
-        )
+        let layer = Sample.absentLayer
         let provenance = Provenance(
             template: "t",
             parts: [.init(source: "s", value: "v", isLiteral: true)],
